@@ -1,0 +1,213 @@
+//! The retry schedule, and what an attempt's outcome means for its delivery: a pure function, decided here alone.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    attempt::{Attempt, Trigger},
+    delivery::{Delivery, DeliveryStatus, NextAttempt},
+    duration::{DurationError, HumanDuration},
+    time::Timestamp,
+};
+
+/// A receiver's `Retry-After` postpones by this much at most (contract, section 2).
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// The waits between the start of one attempt and the next. Attempts in all: one more than waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetrySchedule(Vec<HumanDuration>);
+
+/// Why a list is not a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// More than 20 waits.
+    #[error("must have at most 20 waits")]
+    TooMany,
+    /// One of the texts is not a duration.
+    #[error("{0}")]
+    Duration(#[from] DurationError),
+    /// A wait of more than 30 days.
+    #[error("each wait must be at most 30d")]
+    TooLong,
+}
+
+impl RetrySchedule {
+    /// # Errors
+    /// Too many waits, or one that is too long.
+    pub fn new(waits: Vec<HumanDuration>) -> Result<Self, ScheduleError> {
+        if waits.len() > 20 {
+            return Err(ScheduleError::TooMany);
+        }
+        if waits.iter().any(|wait| *wait > HumanDuration::from_secs(30 * 86_400)) {
+            return Err(ScheduleError::TooLong);
+        }
+        Ok(Self(waits))
+    }
+
+    /// The waits, in order.
+    #[must_use]
+    pub fn waits(&self) -> &[HumanDuration] {
+        &self.0
+    }
+
+    /// The longest of the waits.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.0.iter().max().map_or(Duration::ZERO, |wait| wait.get())
+    }
+}
+
+impl Default for RetrySchedule {
+    /// The platform's documented schedule: 5 minutes, 30 minutes, 2 hours, 8 hours.
+    fn default() -> Self {
+        Self([300, 1_800, 7_200, 28_800].map(HumanDuration::from_secs).to_vec())
+    }
+}
+
+impl fmt::Display for RetrySchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, wait) in self.0.iter().enumerate() {
+            write!(f, "{}{wait}", if n == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for RetrySchedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        if text.is_empty() {
+            return Self::new(Vec::new());
+        }
+        let waits: Result<Vec<HumanDuration>, DurationError> =
+            text.split(',').map(|wait| wait.trim().parse()).collect();
+        Self::new(waits?)
+    }
+}
+
+/// What to do after an attempt, besides writing it down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The delivery as it is from now on.
+    pub delivery: Delivery,
+    /// The receiver said 410: the endpoint is to be disabled.
+    pub disable_endpoint: bool,
+    /// The same delivery goes out at once under a newer secret.
+    pub rotate_now: bool,
+}
+
+/// Decides what an attempt means.
+///
+/// `newer_secret`: the platform signature was an older secret's, and a newer one is live. `finished_at` is when the
+/// outcome was known; `Retry-After` counts from there. The attempt's number is not looked at.
+#[must_use]
+pub fn decide(
+    before: &Delivery,
+    attempt: &Attempt,
+    schedule: &RetrySchedule,
+    newer_secret: bool,
+    finished_at: Timestamp,
+) -> Decision {
+    let mut delivery = before.clone();
+    delivery.attempts_made = delivery.attempts_made.saturating_add(1);
+    delivery.last_response_code = attempt.response_code();
+    let mut decision = Decision { delivery, disable_endpoint: false, rotate_now: false };
+    let delivery = &mut decision.delivery;
+
+    let on_schedule = matches!(attempt.trigger, Trigger::Schedule | Trigger::Replay | Trigger::Test);
+    if on_schedule && delivery.status == DeliveryStatus::Pending {
+        delivery.scheduled_made = delivery.scheduled_made.saturating_add(1);
+    }
+
+    if attempt.succeeded() {
+        if delivery.status != DeliveryStatus::Delivered {
+            complete(delivery, DeliveryStatus::Delivered, finished_at);
+        }
+        return decision;
+    }
+
+    let code = attempt.response_code();
+    if code == Some(410) {
+        decision.disable_endpoint = true;
+        if delivery.status == DeliveryStatus::Pending {
+            complete(delivery, DeliveryStatus::Failed, finished_at);
+        }
+        return decision;
+    }
+    decision.rotate_now = newer_secret && matches!(code, Some(401 | 403));
+    if delivery.status != DeliveryStatus::Pending {
+        return decision;
+    }
+
+    // A rotation's attempt stands in for the one that was refused, so what follows it is that one's next step.
+    let in_turn = on_schedule || delivery.next.is_some_and(|next| next.trigger == Trigger::Rotation);
+    if in_turn && decision.rotate_now {
+        delivery.next = Some(NextAttempt { at: attempt.started_at, trigger: Trigger::Rotation });
+    } else if in_turn {
+        let wait = if delivery.test { None } else { schedule.0.get(step(delivery.scheduled_made)) };
+        match wait {
+            Some(wait) => {
+                let at = attempt.started_at.plus(wait.get());
+                delivery.next = Some(NextAttempt { at, trigger: Trigger::Schedule });
+            }
+            None => complete(delivery, DeliveryStatus::Failed, finished_at),
+        }
+    }
+    if let (Some(next), Some(not_before)) = (&mut delivery.next, retry_after(attempt, finished_at)) {
+        next.at = next.at.max(not_before);
+    }
+    decision
+}
+
+/// The index of the wait after so many attempts.
+fn step(scheduled_made: u32) -> usize {
+    usize::try_from(scheduled_made.saturating_sub(1)).unwrap_or(usize::MAX)
+}
+
+fn complete(delivery: &mut Delivery, status: DeliveryStatus, at: Timestamp) {
+    delivery.status = status;
+    delivery.next = None;
+    delivery.completed_at = Some(at);
+}
+
+/// The time before which the receiver wants nothing more (RFC 9110, section 10.2.3), on 429 and 503.
+fn retry_after(attempt: &Attempt, finished_at: Timestamp) -> Option<Timestamp> {
+    if !matches!(attempt.response_code(), Some(429 | 503)) {
+        return None;
+    }
+    let value = attempt.response_header("retry-after")?.trim();
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let asked = if digits {
+        // More digits than fit mean "very long", which is cut below all the same.
+        finished_at.plus(Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
+    } else {
+        let date = httpdate::parse_http_date(value).ok()?;
+        let since_epoch = date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::EPOCH.plus(since_epoch)
+    };
+    Some(asked.min(finished_at.plus(LONGEST_RETRY_AFTER)))
+}
+
+/// The delivery after somebody asked to replay it: pending again, with its whole schedule before it.
+#[must_use]
+pub fn replayed(before: &Delivery, now: Timestamp) -> Delivery {
+    Delivery {
+        status: DeliveryStatus::Pending,
+        scheduled_made: 0,
+        next: Some(NextAttempt { at: now, trigger: Trigger::Replay }),
+        completed_at: None,
+        ..before.clone()
+    }
+}
+
+/// The delivery after somebody stopped it; `None` if it was not pending.
+#[must_use]
+pub fn canceled(before: &Delivery, now: Timestamp) -> Option<Delivery> {
+    let mut delivery = before.clone();
+    (before.status == DeliveryStatus::Pending).then(|| {
+        complete(&mut delivery, DeliveryStatus::Canceled, now);
+        delivery
+    })
+}
