@@ -1,4 +1,5 @@
 //! Mythichooks: a webhook server in one binary.
 
+pub mod cli;
 pub mod clock;
 pub mod domain;
