@@ -44,16 +44,10 @@ pub struct ApiClient {
 /// A JSON document that the server answered with, as it came.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    status: u16,
     text: String,
 }
 
 impl Answer {
-    /// The HTTP status, a 2xx.
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
     /// The document's text, unchanged; empty for a 204.
     pub fn text(&self) -> &str {
         &self.text
@@ -191,11 +185,7 @@ impl ApiClient {
             };
             let mut response = sent.await.map_err(|error| self.unreachable(error))?;
             let text = self.text(&mut response).await?;
-            if response.status().is_success() {
-                Ok(Answer { status: response.status().as_u16(), text })
-            } else {
-                Err(refusal(&response, &text))
-            }
+            if response.status().is_success() { Ok(Answer { text }) } else { Err(refusal(&response, &text)) }
         };
         tokio::time::timeout(REQUEST_TIMEOUT, exchange).await.map_err(|_| self.timed_out())?
     }

@@ -5,6 +5,7 @@ mod audit_log;
 mod client;
 mod connection;
 mod delivery;
+mod demo;
 mod endpoint;
 mod error;
 mod event;
@@ -12,9 +13,11 @@ mod event_type;
 mod json_source;
 mod json_text;
 mod list;
+mod listen;
 mod output;
 mod printable;
 mod problem;
+mod receiver;
 mod resource;
 mod sse;
 mod stats;
@@ -30,10 +33,12 @@ use self::{
     audit_log::AuditLogArgs,
     connection::{CONNECTION_ARGS, ConnectionArgs},
     delivery::DeliveryCommand,
+    demo::DemoArgs,
     endpoint::EndpointCommand,
     error::CliError,
     event::EventCommand,
     event_type::EventTypeCommand,
+    listen::ListenArgs,
     tail::TailArgs,
     token::TokenCommand,
 };
@@ -62,6 +67,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See the whole job done: a scratch store, a server, a receiver, events, retries
+    Demo(DemoArgs),
+    /// A receiver for people who build one: verifies, prints, and fails or is slow on purpose
+    Listen(ListenArgs),
     /// Send events and look at them
     Event(Client<EventCommand>),
     /// Make, change, test and replay endpoints, and rotate their secrets
@@ -158,6 +167,8 @@ pub fn run() -> ExitCode {
 
 fn execute(command: Command) -> Result<(), CliError> {
     match command {
+        Command::Demo(args) => block_on(args.run()),
+        Command::Listen(args) => block_on(args.run()),
         Command::Event(client) => block_on(client.command.run(&client.connection)),
         Command::Endpoint(client) => block_on(client.command.run(&client.connection)),
         Command::Delivery(client) => block_on(client.command.run(&client.connection)),

@@ -86,7 +86,6 @@ pub enum Tone {
     Good,
     Bad,
     Waiting,
-    Aside,
 }
 
 impl Tone {
@@ -96,7 +95,6 @@ impl Tone {
             Self::Good => AnsiColor::Green.on_default(),
             Self::Bad => AnsiColor::Red.on_default(),
             Self::Waiting => AnsiColor::Yellow.on_default(),
-            Self::Aside => Style::new().dimmed(),
         }
     }
 }

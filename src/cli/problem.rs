@@ -1,6 +1,6 @@
 //! The server's refusals (problem documents, RFC 9457) as lines that a person can act on.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use serde_json::Value;
 
@@ -29,17 +29,6 @@ impl Problem {
             pointer: text("pointer"),
             retry_after: retry_after.map(str::to_owned),
         }
-    }
-
-    /// The HTTP status of the refusal.
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// How long the server asks to wait, if it says so in seconds.
-    pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.retry_after.as_deref()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
     }
 }
 
@@ -104,6 +93,5 @@ mod tests {
     fn says_when_to_try_again() {
         let problem = Problem::from_response(429, "{}", Some("7"));
         assert!(problem.to_string().ends_with("try again after 7 s"));
-        assert_eq!(problem.retry_after(), Some(Duration::from_secs(7)));
     }
 }
