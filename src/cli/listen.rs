@@ -29,7 +29,7 @@ use crate::domain::{duration::HumanDuration, signature::SigningSecret};
   mythichooks listen --secret-file secret --fail 2 --retry-after 5
   mythichooks listen --listen 127.0.0.1:0 --listen-file address --count 1 --json
 
-The secret is what `endpoint create` showed and `endpoint secret` shows. While a secret is rotated, the file may hold
+The secret is what `endpoint create` showed and `endpoint secret` shows. While a secret is rotated, the file may hold \
 both, one a line. A server on the same machine sends here only with --allow-http --allow-network 127.0.0.0/8.")]
 pub struct ListenArgs {
     /// Where to listen; port 0 takes a free one

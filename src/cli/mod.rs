@@ -27,7 +27,7 @@ mod token;
 
 use std::{future::Future, io::Write as _, process::ExitCode};
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind, parser::ValueSource};
 
 use self::{
     audit_log::AuditLogArgs,
@@ -49,7 +49,6 @@ use self::{
     name = "mythichooks",
     version,
     propagate_version = true,
-    arg_required_else_help = true,
     after_help = "Examples:
   mythichooks demo                       see the whole job done in under a minute
   mythichooks serve --data-dir ./data    run the server
@@ -138,8 +137,8 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         let given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
         if let Some(id) = CONNECTION_ARGS.iter().find(given) {
             let message =
-                format!("--{} is no option of `{name}`; see `mythichooks {name} --help`\n", id.replace('_', "-"));
-            return Err(command_tree().error(clap::error::ErrorKind::UnknownArgument, message));
+                format!("--{} is no option of `{name}`; see `mythichooks {name} --help`", id.replace('_', "-"));
+            return Err(command_tree().error(ErrorKind::UnknownArgument, message));
         }
     }
     Cli::from_arg_matches(&matches).map(|cli| cli.command)
