@@ -2,8 +2,7 @@
 
 use actix_web::http::Method;
 use clap::{Args, Subcommand};
-use serde::Deserialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use super::{
     client::ApiClient,
@@ -12,9 +11,9 @@ use super::{
     list::{self, DeliveryFilters, PageArgs},
     output::Output,
     resource,
+    resource_name::ResourceName,
     table::{self, Column},
 };
-use crate::domain::ids::DeliveryId;
 
 /// What can be done with deliveries.
 #[derive(Debug, Subcommand)]
@@ -57,7 +56,7 @@ pub struct ListArgs {
 pub struct DeliveryArg {
     /// The delivery's id
     #[arg(value_name = "DLV_ID")]
-    id: DeliveryId,
+    id: ResourceName,
 }
 
 /// A delivery in a list.
@@ -105,21 +104,16 @@ impl DeliveryCommand {
             Self::List(args) => {
                 list::show(connection, &["v1", "deliveries"], args.filters.query(), &args.pages, COLUMNS).await
             }
-            Self::Get(args) => get(connection, args.id).await,
-            Self::Retry(args) => change(connection, args.id, "retry").await,
-            Self::Cancel(args) => change(connection, args.id, "cancel").await,
+            Self::Get(args) => get(connection, &args.id).await,
+            Self::Retry(args) => change(connection, &args.id, "retry").await,
+            Self::Cancel(args) => change(connection, &args.id, "cancel").await,
             Self::RetryAll(filters) => retry_all(connection, &filters).await,
         }
     }
 }
 
-async fn get(connection: &ConnectionArgs, id: DeliveryId) -> Result<(), CliError> {
-    #[derive(Deserialize)]
-    struct WithPayload<'a> {
-        #[serde(borrow, default)]
-        payload: Option<&'a RawValue>,
-    }
-    let answer = ApiClient::new(connection)?.get(&["v1", "deliveries", &id.to_string()], &Vec::new()).await?;
+async fn get(connection: &ConnectionArgs, id: &ResourceName) -> Result<(), CliError> {
+    let answer = ApiClient::new(connection)?.get(&["v1", "deliveries", id.as_str()], &Vec::new()).await?;
     let output = Output::stdout();
     if connection.json {
         return output.document(answer.text());
@@ -133,15 +127,15 @@ async fn get(connection: &ConnectionArgs, id: DeliveryId) -> Result<(), CliError
             output.line(format_args!("{}: {}", super::printable::printable(name), table::cell(value)))?;
         }
     }
-    match answer.parse::<WithPayload<'_>>()?.payload {
-        Some(payload) => resource::write_json(output, "payload", payload.get()),
+    match delivery.get("payload").and_then(Value::as_str) {
+        Some(payload) => resource::write_json(output, "payload", payload),
         None => Ok(()),
     }
 }
 
-async fn change(connection: &ConnectionArgs, id: DeliveryId, action: &str) -> Result<(), CliError> {
+async fn change(connection: &ConnectionArgs, id: &ResourceName, action: &str) -> Result<(), CliError> {
     let client = ApiClient::new(connection)?;
-    let answer = client.call(Method::POST, &["v1", "deliveries", &id.to_string(), action]).await?;
+    let answer = client.call(Method::POST, &["v1", "deliveries", id.as_str(), action]).await?;
     resource::show(connection, &answer, FIELDS)
 }
 

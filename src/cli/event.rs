@@ -14,9 +14,10 @@ use super::{
     list::{self, CommonFilters, PageArgs},
     output::Output,
     resource,
+    resource_name::ResourceName,
     table::{self, Column},
 };
-use crate::domain::{ids::EventId, time::Timestamp};
+use crate::domain::time::Timestamp;
 
 /// What can be done with events.
 #[derive(Debug, Subcommand)]
@@ -38,20 +39,27 @@ pub enum EventCommand {
     Get {
         /// The event's id
         #[arg(value_name = "EVT_ID")]
-        id: EventId,
+        id: ResourceName,
     },
 }
 
 /// An event to post.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("object").args(["data", "example"]).required(true))]
+#[command(
+    group = ArgGroup::new("event_type").args(["name", "type"]).required(true),
+    group = ArgGroup::new("object").args(["data", "example"]).required(true)
+)]
 pub struct SendArgs {
     /// The event's type, from the catalog
     #[arg(value_name = "TYPE")]
-    event_type: String,
+    name: Option<String>,
+
+    /// The event's type, as an option
+    #[arg(long, value_name = "TYPE")]
+    r#type: Option<String>,
 
     /// The event's `data.object`: a file, `-` for standard input, or the JSON object itself. It is sent byte for byte
-    #[arg(long, value_name = "FILE|-|JSON")]
+    #[arg(long, visible_alias = "object", value_name = "FILE|-|JSON")]
     data: Option<JsonSource>,
 
     /// Send the catalog's example object of this type
@@ -60,7 +68,7 @@ pub struct SendArgs {
 
     /// The event's id; the server makes one otherwise. The same id and content again are not sent twice
     #[arg(long, value_name = "EVT_ID")]
-    id: Option<EventId>,
+    id: Option<String>,
 
     /// When it happened: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_created)]
@@ -93,7 +101,7 @@ pub struct NewEvent<'a> {
     pub data: NewEventData<'a>,
     /// The producer's own id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<&'a EventId>,
+    pub id: Option<&'a str>,
     /// Unix time in whole seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<i64>,
@@ -113,14 +121,16 @@ const COLUMNS: &[Column] = &[
     Column::whole("ID", "/id"),
     Column::whole("TYPE", "/type"),
     Column::whole("ACCOUNT", "/account"),
-    Column::whole("CREATED", "/created"),
+    Column::seconds("CREATED", "/created"),
+    Column::whole("ACCEPTED", "/accepted_at"),
+    Column::whole("DELIVERIES", "/deliveries"),
 ];
 
 const SENT: &[Column] = &[
     Column::whole("id", "/id"),
     Column::whole("type", "/type"),
     Column::whole("account", "/account"),
-    Column::whole("created", "/created"),
+    Column::seconds("created", "/created"),
     Column::whole("deliveries", "/deliveries"),
 ];
 
@@ -128,7 +138,8 @@ const FIELDS: &[Column] = &[
     Column::whole("id", "/id"),
     Column::whole("type", "/type"),
     Column::whole("account", "/account"),
-    Column::whole("created", "/created"),
+    Column::seconds("created", "/created"),
+    Column::whole("accepted at", "/accepted_at"),
 ];
 
 impl EventCommand {
@@ -145,15 +156,17 @@ impl EventCommand {
 }
 
 async fn send(connection: &ConnectionArgs, args: &SendArgs) -> Result<(), CliError> {
+    // clap lets one of the two be given, and just one.
+    let event_type = args.name.as_ref().or(args.r#type.as_ref()).map_or("", String::as_str);
     let client = ApiClient::new(connection)?;
     let object = match &args.data {
         Some(source) => source.read()?,
-        None => example(&client, &args.event_type).await?,
+        None => example(&client, event_type).await?,
     };
     let event = NewEvent {
-        r#type: &args.event_type,
+        r#type: event_type,
         data: NewEventData { object: &object },
-        id: args.id.as_ref(),
+        id: args.id.as_deref(),
         created: args.created,
         account: args.account.as_deref(),
     };
@@ -171,13 +184,13 @@ pub async fn example(client: &ApiClient, event_type: &str) -> Result<Box<RawValu
     Ok(answer.parse::<WithExample>()?.example)
 }
 
-async fn get(connection: &ConnectionArgs, id: &EventId) -> Result<(), CliError> {
+async fn get(connection: &ConnectionArgs, id: &ResourceName) -> Result<(), CliError> {
     #[derive(Deserialize)]
     struct WithPayload<'a> {
         #[serde(borrow)]
         data: &'a RawValue,
     }
-    let answer = ApiClient::new(connection)?.get(&["v1", "events", &id.to_string()], &Vec::new()).await?;
+    let answer = ApiClient::new(connection)?.get(&["v1", "events", id.as_str()], &Vec::new()).await?;
     let output = Output::stdout();
     if connection.json {
         return output.document(answer.text());
@@ -228,8 +241,7 @@ mod tests {
             serde_json::to_string(&event).unwrap(),
             r#"{"type":"batch.completed","data":{"object":{"b": 1.10, "a":1e400}}}"#
         );
-        let id = "evt_1".parse().unwrap();
-        event.id = Some(&id);
+        event.id = Some("evt_1");
         event.created = Some(7);
         event.account = Some("acme");
         assert!(serde_json::to_string(&event).unwrap().ends_with(r#","id":"evt_1","created":7,"account":"acme"}"#));

@@ -13,9 +13,9 @@ use super::{
     list::{self, PageArgs},
     output::Output,
     resource,
+    resource_name::ResourceName,
     table::{self, Column},
 };
-use crate::domain::event_type::EventTypeName;
 
 /// What can be done with event types.
 #[derive(Debug, Subcommand)]
@@ -31,8 +31,7 @@ pub enum EventTypeCommand {
     /// Make an event type, or replace the one of this name
     #[command(after_help = "Examples:
   mythichooks event-type put invoice.paid --description 'An invoice was paid' --example '{\"invoice\": \"inv_1\"}'
-  mythichooks event-type put invoice.paid --description 'An invoice was paid' --example example.json \\
-      --schema schema.json --enforce-schema")]
+  mythichooks event-type put invoice.paid --description Paid --example e.json --schema s.json --enforce-schema")]
     Put(PutArgs),
     /// Delete an event type
     #[command(after_help = "Example:
@@ -45,7 +44,7 @@ pub enum EventTypeCommand {
 pub struct NameArg {
     /// The event type's name
     #[arg(value_name = "NAME")]
-    name: EventTypeName,
+    name: ResourceName,
 }
 
 /// An event type to write.
@@ -53,7 +52,7 @@ pub struct NameArg {
 pub struct PutArgs {
     /// The event type's name, like `invoice.paid`
     #[arg(value_name = "NAME")]
-    name: EventTypeName,
+    name: ResourceName,
 
     /// What happened, in a sentence
     #[arg(long, value_name = "TEXT")]
@@ -100,7 +99,7 @@ impl EventTypeCommand {
     }
 }
 
-async fn get(connection: &ConnectionArgs, name: &EventTypeName) -> Result<(), CliError> {
+async fn get(connection: &ConnectionArgs, name: &ResourceName) -> Result<(), CliError> {
     #[derive(Deserialize)]
     struct Texts<'a> {
         #[serde(borrow)]

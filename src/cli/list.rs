@@ -11,14 +11,8 @@ use super::{
     output::{Output, remark},
     table::{Column, Table},
 };
-use crate::{
-    clock::Clock,
-    domain::{
-        duration::HumanDuration,
-        ids::{EndpointId, EventId},
-        time::Timestamp,
-    },
-};
+use crate::clock::Clock;
+use crate::domain::{duration::HumanDuration, time::Timestamp};
 
 /// The options of every list.
 #[derive(Debug, Clone, Args)]
@@ -122,11 +116,11 @@ pub struct DeliveryFilters {
 
     /// To this endpoint
     #[arg(long, value_name = "EP_ID")]
-    pub endpoint_id: Option<EndpointId>,
+    pub endpoint_id: Option<String>,
 
     /// Of this event
     #[arg(long, value_name = "EVT_ID")]
-    pub event_id: Option<EventId>,
+    pub event_id: Option<String>,
 
     /// Last answered with this status code
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(100..=999))]

@@ -19,6 +19,7 @@ mod printable;
 mod problem;
 mod receiver;
 mod resource;
+mod resource_name;
 mod sse;
 mod stats;
 mod table;
@@ -222,15 +223,21 @@ mod tests {
     #[test]
     fn an_event_is_either_given_or_the_example() {
         assert!(parsed(&["event", "send", "a.b", "--data", "{}"]).is_ok());
+        assert!(parsed(&["event", "send", "--type", "a.b", "--object", "{}"]).is_ok());
         assert!(parsed(&["event", "send", "a.b", "--example"]).is_ok());
-        for wrong in [&["event", "send", "a.b"][..], &["event", "send", "a.b", "--example", "--data", "{}"]] {
+        for wrong in [
+            &["event", "send", "a.b"][..],
+            &["event", "send", "--example"],
+            &["event", "send", "a.b", "--type", "c.d", "--example"],
+            &["event", "send", "a.b", "--example", "--data", "{}"],
+        ] {
             assert_eq!(parsed(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }
     }
 
     #[test]
-    fn ids_are_checked_before_a_request_is_made_of_them() {
-        for wrong in [&["endpoint", "get", ".."][..], &["delivery", "get", "ep_1"], &["event", "get", "evt_/../x"]] {
+    fn what_is_no_name_is_not_made_a_request() {
+        for wrong in [&["endpoint", "get", ".."][..], &["delivery", "get", ""], &["event-type", "get", "."]] {
             assert_eq!(parsed(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }
     }

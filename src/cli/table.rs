@@ -10,29 +10,46 @@ use super::{
     output::{Output, Tone},
     printable::printable,
 };
+use crate::domain::time::Timestamp;
 
 /// One column of a table, or one line of a field list.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     title: &'static str,
     pointer: &'static str,
-    wraps: bool,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Whole,
+    Text,
+    Seconds,
 }
 
 impl Column {
     /// A value that stays in one piece however narrow the terminal: ids, times, codes.
     pub const fn whole(title: &'static str, pointer: &'static str) -> Self {
-        Self { title, pointer, wraps: false }
+        Self { title, pointer, form: Form::Whole }
     }
 
     /// Free text, which may be wrapped.
     pub const fn text(title: &'static str, pointer: &'static str) -> Self {
-        Self { title, pointer, wraps: true }
+        Self { title, pointer, form: Form::Text }
+    }
+
+    /// A time that the API gives in Unix seconds, shown as the other times are.
+    pub const fn seconds(title: &'static str, pointer: &'static str) -> Self {
+        Self { title, pointer, form: Form::Seconds }
     }
 
     /// What this column shows of `resource`.
     fn cell(&self, resource: &Value) -> String {
-        resource.pointer(self.pointer).map_or_else(absent, cell)
+        let value = resource.pointer(self.pointer);
+        match value.and_then(Value::as_i64).filter(|_| self.form == Form::Seconds) {
+            Some(seconds) => Timestamp::from_seconds(seconds).to_string(),
+            None => value.map_or_else(absent, cell),
+        }
     }
 }
 
@@ -97,7 +114,7 @@ impl Table {
                 continue;
             };
             *known = (*known).max(*needed);
-            let wraps = output.is_terminal() && self.columns.get(index).is_some_and(|column| column.wraps);
+            let wraps = output.is_terminal() && self.columns.get(index).is_some_and(|column| column.form == Form::Text);
             if !wraps {
                 // The padding counts as part of the width.
                 column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(known.saturating_add(2))));
@@ -147,6 +164,8 @@ mod tests {
         assert_eq!(cell(&json!([])), "-");
         assert_eq!(cell(&json!({"a": [1]})), r#"{"a":[1]}"#);
         assert_eq!(cell(&json!("x\u{1b}[0m\n")), "x\\u{1b}[0m\\n");
+        let created = Column::seconds("CREATED", "/created");
+        assert_eq!(created.cell(&json!({"created": 1_706_140_800})), "2024-01-25T00:00:00.000Z");
     }
 
     #[test]

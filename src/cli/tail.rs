@@ -15,18 +15,17 @@ use super::{
     sse::{EventStream, StreamEvent},
     table,
 };
-use crate::domain::ids::{EndpointId, EventId};
 
 /// What to follow.
 #[derive(Debug, Args)]
 pub struct TailArgs {
     /// Only deliveries to this endpoint
     #[arg(long, value_name = "EP_ID")]
-    endpoint_id: Option<EndpointId>,
+    endpoint_id: Option<String>,
 
     /// Only deliveries of this event
     #[arg(long, value_name = "EVT_ID")]
-    event_id: Option<EventId>,
+    event_id: Option<String>,
 
     /// Only this event type
     #[arg(long, value_name = "NAME")]

@@ -11,9 +11,10 @@ use super::{
     list::{self, PageArgs},
     output::Output,
     resource,
+    resource_name::ResourceName,
     table::{self, Column},
 };
-use crate::domain::{duration::HumanDuration, ids::TokenId};
+use crate::domain::duration::HumanDuration;
 
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
@@ -33,7 +34,7 @@ pub enum TokenCommand {
     Delete {
         /// The token's id, not the token
         #[arg(value_name = "TOK_ID")]
-        id: TokenId,
+        id: ResourceName,
     },
 }
 
@@ -95,7 +96,7 @@ impl TokenCommand {
             Self::List(pages) => list::show(connection, &["v1", "tokens"], Vec::new(), &pages, COLUMNS).await,
             Self::Delete { id } => {
                 let client = ApiClient::new(connection)?;
-                client.call(Method::DELETE, &["v1", "tokens", &id.to_string()]).await?;
+                client.call(Method::DELETE, &["v1", "tokens", id.as_str()]).await?;
                 resource::confirm(connection, format_args!("deleted {id}"))
             }
         }

@@ -5,13 +5,11 @@ use std::{collections::HashSet, net::TcpListener, time::Duration};
 use actix_web::{http::StatusCode, web};
 use tokio::sync::mpsc;
 
-use crate::{
-    cli::{
-        error::CliError,
-        receiver::{self, Receiver, Sighting, behaviour::Behaviour},
-    },
-    domain::signature::SigningSecret,
+use crate::cli::{
+    error::CliError,
+    receiver::{self, Receiver, Sighting, behaviour::Behaviour},
 };
+use crate::domain::signature::SigningSecret;
 
 /// Far longer than anything takes here, the longest wait of the demo's schedule included.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -11,17 +11,15 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
 use super::{audience::Audience, scratch::ScratchDir, server::RETRY_SCHEDULE, until};
-use crate::{
-    cli::{
-        client::ApiClient,
-        connection::{ServerAddress, Token},
-        error::CliError,
-        event::{NewEvent, NewEventData},
-        listen,
-        output::{Output, Tone},
-    },
-    domain::{ids::DeliveryId, time::Timestamp},
+use crate::cli::{
+    client::ApiClient,
+    connection::{ServerAddress, Token},
+    error::CliError,
+    event::{NewEvent, NewEventData},
+    listen,
+    output::{Output, Tone},
 };
+use crate::domain::{ids::DeliveryId, time::Timestamp};
 
 /// The event that the receiver fails at first, and how often.
 const FAILED_FIRST: &str = "batch.failed";

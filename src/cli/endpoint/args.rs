@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::settings::SettingsArgs;
-use crate::{
-    cli::list::{Moment, PageArgs},
-    domain::{duration::HumanDuration, ids::EndpointId},
+use crate::cli::{
+    list::{Moment, PageArgs},
+    resource_name::ResourceName,
 };
+use crate::domain::duration::HumanDuration;
 
 /// An endpoint to make.
 #[derive(Debug, Args)]
@@ -69,7 +70,7 @@ pub struct UpdateArgs {
 pub struct EndpointArg {
     /// The endpoint's id
     #[arg(value_name = "EP_ID")]
-    pub id: EndpointId,
+    pub id: ResourceName,
 }
 
 /// Which endpoints to list.

@@ -18,9 +18,9 @@ use super::{
     list,
     output::Output,
     resource,
+    resource_name::ResourceName,
     table::{self, Column},
 };
-use crate::domain::ids::EndpointId;
 
 /// What can be done with endpoints.
 #[derive(Debug, Subcommand)]
@@ -28,8 +28,8 @@ pub enum EndpointCommand {
     /// Make an endpoint; its secret is shown this once
     #[command(after_help = "Examples:
   mythichooks endpoint create --url https://hooks.example.com/in --event-types '*'
-  mythichooks endpoint create --url https://hooks.example.com/in --event-types 'batch.*,usage.threshold.reached' \\
-      --account acme --retry-schedule 1m,10m,1h --headers @headers.txt")]
+  mythichooks endpoint create --url https://hooks.example.com/in --event-types 'batch.*' --account acme
+  mythichooks endpoint create --url https://hooks.example.com/in --event-types '*' --headers @headers.txt")]
     Create(CreateArgs),
     /// List endpoints, newest first
     #[command(after_help = "Example:
@@ -120,28 +120,28 @@ impl EndpointCommand {
             }
             Self::Get(args) => {
                 let client = ApiClient::new(connection)?;
-                let answer = client.get(&["v1", "endpoints", &args.id.to_string()], &Query::new()).await?;
+                let answer = client.get(&["v1", "endpoints", args.id.as_str()], &Query::new()).await?;
                 resource::show(connection, &answer, FIELDS)
             }
             Self::Update(args) => {
-                let id = args.endpoint.id;
-                patch(connection, id, &changes(args)?).await
+                let id = args.endpoint.id.clone();
+                patch(connection, &id, &changes(args)?).await
             }
             Self::Delete(args) => {
                 let client = ApiClient::new(connection)?;
-                client.call(Method::DELETE, &["v1", "endpoints", &args.id.to_string()]).await?;
+                client.call(Method::DELETE, &["v1", "endpoints", args.id.as_str()]).await?;
                 resource::confirm(connection, format_args!("deleted {}", args.id))
             }
-            Self::Secret(args) => secret(connection, args.id).await,
+            Self::Secret(args) => secret(connection, &args.id).await,
             Self::RotateSecret(args) => rotate(connection, args).await,
             Self::Test(args) => {
                 let body = args.r#type.map_or_else(|| json!({}), |name| json!({ "type": name }));
-                let answer = post(connection, args.endpoint.id, "test", &body).await?;
+                let answer = post(connection, &args.endpoint.id, "test", &body).await?;
                 resource::show(connection, &answer, TESTED)
             }
             Self::Replay(args) => replay(connection, args).await,
-            Self::Pause(args) => patch(connection, args.id, &status("paused")).await,
-            Self::Resume(args) => patch(connection, args.id, &status("enabled")).await,
+            Self::Pause(args) => patch(connection, &args.id, &status("paused")).await,
+            Self::Resume(args) => patch(connection, &args.id, &status("enabled")).await,
         }
     }
 }
@@ -206,20 +206,20 @@ fn status(status: &str) -> Value {
     json!({ "status": status })
 }
 
-async fn patch(connection: &ConnectionArgs, id: EndpointId, body: &Value) -> Result<(), CliError> {
+async fn patch(connection: &ConnectionArgs, id: &ResourceName, body: &Value) -> Result<(), CliError> {
     let client = ApiClient::new(connection)?;
-    let answer = client.send(Method::PATCH, &["v1", "endpoints", &id.to_string()], body).await?;
+    let answer = client.send(Method::PATCH, &["v1", "endpoints", id.as_str()], body).await?;
     resource::show(connection, &answer, FIELDS)
 }
 
-async fn post(connection: &ConnectionArgs, id: EndpointId, action: &str, body: &Value) -> Result<Answer, CliError> {
-    ApiClient::new(connection)?.send(Method::POST, &["v1", "endpoints", &id.to_string(), action], body).await
+async fn post(connection: &ConnectionArgs, id: &ResourceName, action: &str, body: &Value) -> Result<Answer, CliError> {
+    ApiClient::new(connection)?.send(Method::POST, &["v1", "endpoints", id.as_str(), action], body).await
 }
 
 /// The secret alone on a line, so that it can go into a file.
-async fn secret(connection: &ConnectionArgs, id: EndpointId) -> Result<(), CliError> {
+async fn secret(connection: &ConnectionArgs, id: &ResourceName) -> Result<(), CliError> {
     let client = ApiClient::new(connection)?;
-    let answer = client.get(&["v1", "endpoints", &id.to_string(), "secret"], &Query::new()).await?;
+    let answer = client.get(&["v1", "endpoints", id.as_str(), "secret"], &Query::new()).await?;
     let output = Output::stdout();
     if connection.json {
         return output.document(answer.text());
@@ -235,7 +235,7 @@ async fn rotate(connection: &ConnectionArgs, args: RotateArgs) -> Result<(), Cli
     if let Some(path) = args.secret_file {
         body.insert("secret".to_owned(), read_secret(&path)?.expose().into());
     }
-    let answer = post(connection, args.endpoint.id, "rotate-secret", &body.into()).await?;
+    let answer = post(connection, &args.endpoint.id, "rotate-secret", &body.into()).await?;
     let output = Output::stdout();
     if connection.json {
         return output.document(answer.text());
@@ -251,6 +251,6 @@ async fn replay(connection: &ConnectionArgs, args: ReplayArgs) -> Result<(), Cli
     if !args.event_types.is_empty() {
         body["event_types"] = args.event_types.into();
     }
-    let answer = post(connection, args.endpoint.id, "replay", &body).await?;
+    let answer = post(connection, &args.endpoint.id, "replay", &body).await?;
     resource::show(connection, &answer, &[Column::whole("deliveries", "/count")])
 }

@@ -9,14 +9,12 @@ use std::{
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::{
-    cli::{
-        connection::{read_bounded, read_text},
-        error::CliError,
-    },
-    domain::{
-        duration::HumanDuration, request_headers::CustomHeader, schedule::RetrySchedule, signature::SigningSecret,
-    },
+use crate::cli::{
+    connection::{read_bounded, read_text},
+    error::CliError,
+};
+use crate::domain::{
+    duration::HumanDuration, request_headers::CustomHeader, schedule::RetrySchedule, signature::SigningSecret,
 };
 
 /// The settings that making and changing an endpoint have in common.

@@ -26,10 +26,8 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use self::{behaviour::Behaviour, recent_ids::RecentIds, verification::Verification};
-use crate::{
-    clock::Clock,
-    domain::{signature::SigningSecret, time::Timestamp},
-};
+use crate::clock::Clock;
+use crate::domain::{signature::SigningSecret, time::Timestamp};
 
 /// Far above the largest event that a server sends by default (1 MiB).
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
