@@ -30,7 +30,7 @@ pub struct ConnectionArgs {
     pub token_file: Option<PathBuf>,
 
     /// A PEM file with more certificate authorities to trust, for an https server
-    #[arg(long, env = "MYTHICHOOKS_CA_FILE", value_name = "PATH")]
+    #[arg(long, value_name = "PATH")]
     pub ca_file: Option<PathBuf>,
 
     /// Print the API's JSON as it came, for programs

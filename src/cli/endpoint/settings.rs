@@ -34,7 +34,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "DURATION")]
     timeout: Option<HumanDuration>,
 
-    /// The waits between attempts, like `5m,30m,2h,8h`
+    /// The waits between attempts, like `5m,30m,2h,8h`; `none` for a single attempt
     #[arg(long, value_name = "DURATIONS", value_parser = parse_schedule)]
     retry_schedule: Option<RetrySchedule>,
 
