@@ -13,7 +13,7 @@ use crate::domain::{
     event::{Event, EventBody},
     event_type::EventTypeName,
     ids::{DeliveryId, EndpointId, EventId, EventKey},
-    schedule::RetrySchedule,
+    schedule::{AttemptTimes, RetrySchedule},
     subscription::Subscription,
     time::Timestamp,
 };
@@ -139,8 +139,8 @@ pub struct Settlement {
     pub schedule: Arc<RetrySchedule>,
     /// See [`crate::domain::schedule::decide`].
     pub newer_secret: bool,
-    /// When the outcome was known, on the steady clock.
-    pub finished_at: Timestamp,
+    /// When it was made.
+    pub times: AttemptTimes,
     /// All fresh deliveries of this endpoint up to here have had their first turn, this one included.
     pub queue_position: DeliveryId,
 }
