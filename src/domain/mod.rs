@@ -7,6 +7,7 @@ pub mod audit;
 pub mod delivery;
 pub mod duration;
 pub mod endpoint;
+pub mod endpoint_url;
 pub mod event;
 pub mod event_type;
 pub mod ids;
