@@ -1,6 +1,11 @@
-//! What live readers of `GET /v1/stream` are told, and which part of it each wants.
+//! Live readers of `GET /v1/stream`: what they are told, which part of it each wants, and that none is waited for.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::sync::mpsc;
 
 use crate::domain::{
     account::Account,
@@ -9,6 +14,11 @@ use crate::domain::{
     event_type::EventTypeName,
     ids::EndpointId,
 };
+
+/// Readers at a time.
+const MOST_READERS: usize = 256;
+/// Items that a reader may be behind before it is dropped.
+const FURTHEST_BEHIND: usize = 1_024;
 
 /// One thing that happened to a delivery.
 #[derive(Debug, Clone)]
@@ -29,6 +39,14 @@ pub enum LiveItem {
     },
 }
 
+impl LiveItem {
+    fn delivery(&self) -> &Delivery {
+        match self {
+            Self::Attempt { delivery, .. } | Self::Status { delivery, .. } => delivery,
+        }
+    }
+}
+
 /// Which items a reader wants.
 #[derive(Debug, Clone, Default)]
 pub struct LiveFilter {
@@ -42,14 +60,77 @@ pub struct LiveFilter {
     pub status: Option<DeliveryStatus>,
 }
 
-/// Where live readers sign on.
-#[derive(Clone)]
-pub struct LiveTail {}
+impl LiveFilter {
+    fn wants(&self, delivery: &Delivery) -> bool {
+        self.account.as_ref().is_none_or(|account| *account == delivery.account)
+            && self.endpoint.is_none_or(|endpoint| endpoint == delivery.endpoint_id)
+            && self.event_type.as_ref().is_none_or(|event_type| *event_type == delivery.event_type)
+            && self.status.is_none_or(|status| status == delivery.status)
+    }
+}
+
+struct Reader {
+    filter: LiveFilter,
+    items: mpsc::Sender<LiveItem>,
+}
+
+/// Where live readers sign on; cheap to clone.
+#[derive(Clone, Default)]
+pub struct LiveTail(Arc<Tail>);
+
+#[derive(Default)]
+struct Tail {
+    readers: Mutex<Vec<Reader>>,
+    any: AtomicBool,
+    closed: AtomicBool,
+}
 
 impl LiveTail {
     /// A new reader's items. A reader that falls behind by more than a bounded number is dropped: its channel closes.
-    /// `None`: there are as many readers as are allowed (answer 503 with `Retry-After`).
-    pub fn subscribe(&self, filter: LiveFilter) -> Option<tokio::sync::mpsc::Receiver<LiveItem>> {
-        todo!()
+    /// `None`: there are as many readers as are allowed, or the server is stopping.
+    #[must_use]
+    pub fn subscribe(&self, filter: LiveFilter) -> Option<mpsc::Receiver<LiveItem>> {
+        let mut readers = self.readers();
+        readers.retain(|reader| !reader.items.is_closed());
+        if readers.len() >= MOST_READERS || self.0.closed.load(Ordering::Acquire) {
+            return None;
+        }
+        let (items, receiver) = mpsc::channel(FURTHEST_BEHIND);
+        readers.push(Reader { filter, items });
+        self.0.any.store(true, Ordering::Release);
+        Some(receiver)
+    }
+
+    /// Whether anybody reads, so that nothing is put together for nobody.
+    pub(super) fn has_readers(&self) -> bool {
+        self.0.any.load(Ordering::Acquire)
+    }
+
+    pub(super) fn publish(&self, item: &LiveItem) {
+        let mut readers = self.readers();
+        readers.retain(|reader| {
+            if reader.filter.wants(item.delivery()) {
+                reader.items.try_send(item.clone()).is_ok()
+            } else {
+                !reader.items.is_closed()
+            }
+        });
+        self.0.any.store(!readers.is_empty(), Ordering::Release);
+    }
+
+    /// Drops all readers: something was lost on the way to them, and a gap must not go unnoticed.
+    pub(super) fn drop_readers(&self) {
+        self.readers().clear();
+        self.0.any.store(false, Ordering::Release);
+    }
+
+    /// Drops all readers and takes no more.
+    pub(super) fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        self.drop_readers();
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Vec<Reader>> {
+        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
