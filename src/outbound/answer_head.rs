@@ -200,6 +200,8 @@ fn cut(value: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<Option<FinalHead>, HeadError> {
@@ -306,6 +308,14 @@ mod tests {
         assert_eq!(kept[MAX_KEPT - 1].0, "content-type");
         let bytes: usize = kept.iter().map(|(name, value)| name.len() + value.len()).sum();
         assert!(bytes <= MAX_KEPT_BYTES + 2 * (MAX_NEEDED_VALUE + 16), "{bytes}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_the_same_in_any_pieces(tail in "[ -~\r\n:\u{ff}]{0,60}", status in "(1[0-9]{2}|200|304)") {
+            let _ = read(format!("HTTP/1.1 {status} OK\r\n{tail}\r\n\r\nHTTP/1.1 200 OK\r\n\r\nrest").as_bytes());
+            let _ = read(tail.as_bytes());
+        }
     }
 
     #[test]

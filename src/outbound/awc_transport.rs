@@ -24,6 +24,9 @@ use crate::domain::{
     endpoint_url::EndpointUrl,
 };
 
+/// Ends a sentence that names a forbidden address.
+const CLOSED: &str = "where this server does not send (see --allow-network)";
+
 /// The transport over the network. It holds connections, so it stays on one thread; clones share them. Use it within an
 /// actix runtime.
 pub struct AwcTransport<R = SystemResolver> {
@@ -146,9 +149,9 @@ impl<R: Resolve> Attempt<'_, R> {
         for address in found {
             if let Err(refusal) = shared.guard.check(address.ip()) {
                 let message = if matches!(self.request.url.host(), Host::Domain(_)) {
-                    format!("{} leads to {refusal}, where this server does not send", self.host)
+                    format!("{} leads to {refusal}, {CLOSED}", self.host)
                 } else {
-                    format!("{refusal}, where this server does not send")
+                    format!("{refusal}, {CLOSED}")
                 };
                 return Err(Failure::new(ErrorKind::Blocked, message));
             }
@@ -159,13 +162,12 @@ impl<R: Resolve> Attempt<'_, R> {
         if addresses.is_empty() { Err(self.no_address()) } else { Ok(addresses) }
     }
 
-    /// Gives the next address its share of the time that is left, so that one which swallows everything leaves some for
-    /// the others.
+    /// Gives the next of these addresses its share of the time that is left, so that one which swallows everything
+    /// leaves some for the others. The last one has it all.
     fn share_time(&self, addresses: usize) {
         let left = self.request.timeout.saturating_sub(self.progress.started().elapsed());
         let share = left / u32::try_from(addresses).unwrap_or(u32::MAX).max(1);
-        let now = Instant::now();
-        self.progress.connect_by.set(now.checked_add(share).unwrap_or(now));
+        self.progress.connect_by.set(if addresses > 1 { Instant::now().checked_add(share) } else { None });
     }
 
     /// On a kept connection if there is one, and where that turns out to be closed, once more on a new one.

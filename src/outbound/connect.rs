@@ -90,9 +90,12 @@ impl Pinned {
         progress.connecting(self.address);
         let started = Instant::now();
         let connecting = TcpStream::connect(self.address);
-        let socket = tokio::time::timeout_at(progress.connect_by.get().into(), connecting)
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let socket = match progress.connect_by.get() {
+            Some(until) => tokio::time::timeout_at(until.into(), connecting)
+                .await
+                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??,
+            None => connecting.await?,
+        };
         progress.connected(self.address, started.elapsed());
         socket.set_nodelay(true)?;
         Ok(socket)

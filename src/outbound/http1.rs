@@ -75,12 +75,12 @@ where
                 }
             }
             // Many servers end TLS without its close message.
-            Some(Err(PayloadError::Io(error)))
+            Some(Err(PayloadError::Io(error) | PayloadError::Incomplete(Some(error))))
                 if error.kind() == io::ErrorKind::UnexpectedEof && progress.ends_with_connection() =>
             {
                 return Ok(());
             }
-            Some(Err(PayloadError::Io(_) | PayloadError::Incomplete(_))) => return Err(broken_off(host, progress)),
+            Some(Err(_)) if progress.is_closed_in_body() => return Err(broken_off(host, progress)),
             Some(Err(error)) => {
                 let message = format!("the body of the answer of {host}{} is malformed: {error}", progress.at());
                 return Err(Failure::new(ErrorKind::Protocol, message));

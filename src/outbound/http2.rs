@@ -77,7 +77,11 @@ impl Http2 {
     ) -> Result<(), Failure> {
         let host = uri.host().unwrap_or_default();
         let failed = |error: h2::Error| failed(&error, host, progress);
-        let mut sender = self.sender.clone().ready().await.map_err(failed)?;
+        let mut sender = self.sender.clone().ready().await.map_err(|error| match failed(error) {
+            // Nothing was sent yet, so a kept connection that is no good was closed in the meantime.
+            Failure::Final(error) if !progress.is_fresh() => Failure::Stale(error),
+            other => other,
+        })?;
         progress.writes();
         let (answer, stream) = sender.send_request(head(uri, request), request.body.is_empty()).map_err(failed)?;
         let mut answer = pin!(answer);

@@ -60,7 +60,7 @@ pub(super) struct Progress {
     timing: Cell<Timing>,
     remote: Cell<Option<SocketAddr>>,
     /// Until when a connection may take to come about, where there are other addresses to try.
-    pub(super) connect_by: Cell<Instant>,
+    pub(super) connect_by: Cell<Option<Instant>>,
     fresh: Cell<bool>,
     wrote_at: Cell<Option<Instant>>,
     heard: Cell<bool>,
@@ -81,7 +81,7 @@ impl Progress {
             phase: Cell::new(Phase::LookUp),
             timing: Cell::default(),
             remote: Cell::default(),
-            connect_by: Cell::new(now),
+            connect_by: Cell::default(),
             fresh: Cell::default(),
             wrote_at: Cell::default(),
             heard: Cell::default(),
@@ -162,6 +162,10 @@ impl Progress {
     /// The connection ended while a body was read.
     pub(super) fn closed_in_body(&self) {
         self.closed_in_body.set(true);
+    }
+
+    pub(super) fn is_closed_in_body(&self) -> bool {
+        self.closed_in_body.get()
     }
 
     /// Whether the body's end is missing.

@@ -1,6 +1,7 @@
 //! One deadline over everything: wherever an attempt is when it strikes, the log says where.
 
 use super::*;
+use crate::domain::attempt::Timing;
 
 #[track_caller]
 fn timed_out(outcome: &Outcome, says: &str) {
@@ -14,13 +15,13 @@ async fn in_the_look_up() {
     let resolver = Prepared::new([vec![]]);
     let outcome = prepared(settings(), &resolver).send(request("http://hangs.example/", SHORT)).await;
     timed_out(&outcome, "looking up hangs.example");
-    assert_eq!((outcome.timing, outcome.remote_addr), (Default::default(), None));
+    assert_eq!((outcome.timing, outcome.remote_addr), (Timing::default(), None));
 }
 
 #[actix_web::test]
 async fn in_the_connection() {
     // A full backlog swallows what comes after it.
-    let listener = rustix_listener();
+    let listener = short_backlog();
     let address = listener.local_addr().unwrap();
     let _fill: Vec<_> =
         (0..64).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok()).collect();
@@ -30,7 +31,7 @@ async fn in_the_connection() {
 }
 
 /// Listens with the shortest backlog.
-fn rustix_listener() -> TcpListener {
+fn short_backlog() -> TcpListener {
     use actix_rt::net::TcpSocket;
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -39,7 +40,7 @@ fn rustix_listener() -> TcpListener {
 
 #[actix_web::test]
 async fn an_address_that_swallows_leaves_time_for_the_next() {
-    let swallows = rustix_listener();
+    let swallows = short_backlog();
     let hole = swallows.local_addr().unwrap();
     let _fill: Vec<_> =
         (0..64).map_while(|_| TcpStream::connect_timeout(&hole, Duration::from_millis(50)).ok()).collect();
@@ -133,5 +134,7 @@ async fn a_slow_receiver_does_not_keep_the_others_waiting() {
         assert_eq!(code(&post(&transport, healthy).await), 200);
     }
     assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
-    waiting.iter().for_each(|waiting| waiting.abort());
+    for waiting in waiting {
+        waiting.abort();
+    }
 }

@@ -32,7 +32,7 @@ async fn literals_in_every_notation_are_judged_without_a_look_up() {
     ] {
         let outcome = transport.send(request(url, LONG)).await;
         assert_eq!(kind(&outcome), Some(ErrorKind::Blocked), "{url}: {outcome:?}");
-        assert!(message(&outcome).starts_with(named), "{url}: {}", message(&outcome));
+        assert!(message(&outcome).starts_with(&format!("{named} is ")), "{url}: {}", message(&outcome));
         assert_eq!((outcome.remote_addr, outcome.response), (None, None));
     }
     assert!(resolver.asked.borrow().is_empty());
@@ -117,5 +117,7 @@ async fn names_that_hang_do_not_keep_the_others_from_being_looked_up() {
     let outcome = transport.send(request("http://healthy.example/", LONG)).await;
     assert_eq!(code(&outcome), 200);
     assert!(*resolver.under_way.borrow() <= 40 * 4, "each name has a few look-ups at a time");
-    hung.iter().for_each(|hung| hung.abort());
+    for hung in hung {
+        hung.abort();
+    }
 }

@@ -1,6 +1,20 @@
 //! What a receiver gets.
 
+use awc::http::Uri;
+use proptest::prelude::*;
+
 use super::*;
+
+proptest! {
+    #[test]
+    fn every_url_of_an_endpoint_can_be_sent_to(text in "https?://[a-z0-9.ü:\\[\\]-]{1,20}[/?]?\\PC{0,40}") {
+        if let Ok(url) = EndpointUrl::parse(&text, true) {
+            let uri: Uri = url.as_str().parse().unwrap();
+            prop_assert_eq!(uri.host().unwrap(), url.host().to_string());
+            prop_assert_eq!(uri.to_string(), url.to_string());
+        }
+    }
+}
 
 fn head_lines(request: &str) -> Vec<String> {
     let (head, _) = request.split_once("\r\n\r\n").unwrap();

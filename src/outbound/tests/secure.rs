@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::ring, version};
 use rustls_pki_types::PrivateKeyDer;
 use tempfile::NamedTempFile;
@@ -17,9 +17,10 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).unwrap();
         let mut file = NamedTempFile::new().unwrap();
@@ -68,13 +69,49 @@ fn serve_tls(config: ServerConfig) -> (SocketAddr, Seen) {
     (address, seen)
 }
 
+#[actix_web::test]
+async fn a_kept_secure_connection_that_was_closed_is_replaced_at_once() {
+    let authority = Authority::new("authority");
+    let config = Arc::new(authority.server("hooks.example", &[]));
+    for says_goodbye in [true, false] {
+        let config = Arc::clone(&config);
+        let address = serve(move |stream, _| {
+            let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+            read_request(&mut stream).unwrap();
+            stream.write_all(OK.as_bytes()).unwrap();
+            if says_goodbye {
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        });
+        let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
+        for _ in 0..3 {
+            assert_eq!(code(&transport.send(https("hooks.example", address)).await), 200);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_body_to_the_end_of_a_secure_connection() {
+    let authority = Authority::new("authority");
+    let config = Arc::new(authority.server("hooks.example", &[]));
+    let address = serve(move |stream, _| {
+        let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+        read_request(&mut stream).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello").unwrap();
+    });
+    let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
+    let outcome = transport.send(https("hooks.example", address)).await;
+    assert_eq!((code(&outcome), body(&outcome)), (200, "hello"));
+}
+
 fn https(name: &str, address: SocketAddr) -> OutboundRequest {
     request(&format!("https://{name}:{}/hooks", address.port()), LONG)
 }
 
 #[actix_web::test]
 async fn both_versions_of_tls_and_reuse() {
-    let authority = Authority::new();
+    let authority = Authority::new("authority");
     for version in [&version::TLS12, &version::TLS13] {
         let params = CertificateParams::new(vec!["hooks.example".to_owned()]).unwrap();
         let (address, seen) = serve_tls(authority.server_with(params, &["http/1.1"], &[version]));
@@ -92,7 +129,7 @@ async fn both_versions_of_tls_and_reuse() {
 
 #[actix_web::test]
 async fn certificates_for_addresses() {
-    let authority = Authority::new();
+    let authority = Authority::new("authority");
     let (address, _) = serve_tls(authority.server("127.0.0.1", &[]));
     assert_eq!(code(&transport(authority.settings()).send(https("127.0.0.1", address)).await), 200);
     let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
@@ -111,11 +148,11 @@ async fn certificates_for_addresses() {
 
 #[actix_web::test]
 async fn certificates_that_are_not_good_enough_are_named() {
-    let authority = Authority::new();
+    let authority = Authority::new("authority");
     let mut expired = CertificateParams::new(vec!["hooks.example".to_owned()]).unwrap();
     expired.not_before = rcgen::date_time_ymd(2001, 1, 1);
     expired.not_after = rcgen::date_time_ymd(2002, 1, 1);
-    let stranger = Authority::new();
+    let stranger = Authority::new("stranger");
     for (config, says) in [
         (stranger.server("hooks.example", &[]), "not signed by an authority that is trusted here (see --ca-file)"),
         (authority.server("other.example", &[]), "not for hooks.example"),
@@ -134,7 +171,10 @@ async fn certificates_that_are_not_good_enough_are_named() {
 
 #[actix_web::test]
 async fn no_tls_there_at_all() {
-    let (plain, _) = serve_bytes(OK);
+    let plain = serve(|mut stream, _| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
     let closes = serve(|mut stream, _| {
         let _ = stream.read(&mut [0; 4096]);
     });
@@ -171,6 +211,7 @@ fn serve_http2(config: ServerConfig) -> (SocketAddr, Requests, Arc<AtomicUsize>)
                 notes.lock().unwrap().push((line, request.version(), headers));
                 match request.path() {
                     "/hangs" => std::future::pending().await,
+                    "/head" => HttpResponse::Ok().insert_header(("x-long", "a".repeat(200_000))).finish(),
                     "/long" => HttpResponse::Ok().body("a".repeat(100_000)),
                     _ => HttpResponse::Accepted().insert_header(("x-a", "1")).body("two"),
                 }
@@ -191,7 +232,7 @@ fn serve_http2(config: ServerConfig) -> (SocketAddr, Requests, Arc<AtomicUsize>)
 
 #[actix_web::test]
 async fn http2_to_receivers_that_offer_it_over_one_connection() {
-    let authority = Authority::new();
+    let authority = Authority::new("authority");
     let (address, requests, connections) = serve_http2(authority.server("hooks.example", &["h2", "http/1.1"]));
     let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
     let first = transport.send(https("hooks.example", address)).await;
@@ -220,7 +261,7 @@ async fn http2_to_receivers_that_offer_it_over_one_connection() {
 
 #[actix_web::test]
 async fn http2_bodies_are_bounded_and_deadlines_hold() {
-    let authority = Authority::new();
+    let authority = Authority::new("authority");
     let (address, _, connections) = serve_http2(authority.server("hooks.example", &["h2"]));
     let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
     let url = |path: &str| format!("https://hooks.example:{}{path}", address.port());
@@ -231,15 +272,19 @@ async fn http2_bodies_are_bounded_and_deadlines_hold() {
     large.body = vec![b'x'; 200_000].into();
     assert_eq!(code(&transport.send(large).await), 202);
     assert_eq!(connections.load(Ordering::SeqCst), 1);
+    let head = transport.send(request(&url("/head"), LONG)).await;
+    assert_eq!(kind(&head), Some(ErrorKind::Protocol), "{head:?}");
+    assert_eq!(code(&transport.send(https("hooks.example", address)).await), 202);
+    let before = connections.load(Ordering::SeqCst);
     let hung = transport.send(request(&url("/hangs"), SHORT)).await;
     assert_eq!(kind(&hung), Some(ErrorKind::Timeout));
     assert_eq!(code(&transport.send(https("hooks.example", address)).await), 202);
-    assert_eq!(connections.load(Ordering::SeqCst), 2, "the connection that hung is not used again");
+    assert_eq!(connections.load(Ordering::SeqCst), before + 1, "the connection that hung is not used again");
 }
 
 #[actix_web::test]
 async fn an_http2_connection_that_was_closed_is_replaced_at_once() {
-    let authority = Authority::new();
+    let authority = Authority::new("authority");
     let config = Arc::new(authority.server("hooks.example", &["h2"]));
     // Serves one request a connection and closes it without a word.
     let listener = actix_rt::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
