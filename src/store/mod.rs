@@ -1,25 +1,59 @@
 //! The store, in the domain's words: accept events, settle attempts, ask for what is due and for what has been.
 //! One writer thread gathers what is asked of it into batches; an answer comes after the batch is on stable storage.
+//!
+//! Bottom up: [`engine`] keeps bytes, [`codec`] makes bytes of records, [`keys`] says where each lies. [`work`] is a
+//! batch in the making, [`commit`] the writer. Each question and each change has a file of its own above these.
 
+mod accept;
+mod audit;
+mod by_hand;
+mod codec;
+mod commit;
+mod delivery_list;
+mod delivery_rows;
+mod directory;
+mod endpoints;
+mod engine;
+mod errors;
+mod filters;
+mod history;
+mod keys;
+mod long;
+mod minting;
+mod missed;
+mod prune;
+mod queue;
+mod reading;
 pub mod records;
+mod settings;
+mod settle;
+mod shared;
+mod statistics;
+mod stored;
+mod streams;
+mod work;
 
-use std::{path::Path, sync::Arc};
+#[cfg(test)]
+mod tests;
 
-use crate::{
-    clock::Clock,
-    domain::{
-        attempt::Attempt,
-        audit::AuditEntry,
-        delivery::Delivery,
-        endpoint::{Endpoint, EndpointHealth},
-        event::{Event, EventBody},
-        event_type::{EventType, EventTypeName},
-        ids::{AuditId, DeliveryId, EndpointId, EventId, EventKey, TokenId},
-        time::Timestamp,
-        token::Token,
-    },
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
 };
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+
+use crate::clock::Clock;
+use commit::{Answer, Message, Request, RequestKind, Writer};
+pub use errors::*;
+pub use filters::*;
 pub use records::*;
+use shared::Shared;
+use work::Work;
+
+/// So many lists and other long reads run at a time.
+const READERS: usize = 8;
 
 /// A handle on the open store; cheap to clone.
 ///
@@ -27,7 +61,20 @@ pub use records::*;
 /// as a few look-ups take: call them from [`Store::read`] where a list is asked for on an async thread.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    messages: mpsc::Sender<Message>,
+    /// Places in the writer's queue.
+    places: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// How far retention has come.
+    walk: prune::Walk,
+    /// Dropped after the engine.
+    _lock: directory::DirectoryLock,
 }
 
 impl Store {
@@ -36,205 +83,141 @@ impl Store {
     /// # Errors
     /// Another process holds it, it cannot be read, it was written by a newer release, or it is damaged.
     pub fn open(directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
-        todo!()
+        directory::make(directory)?;
+        let lock = directory::DirectoryLock::take(directory)?;
+        if !directory::holds_a_store(directory)? {
+            directory::create(directory, options.cache)?;
+        }
+        let engine = directory::open(directory, options.cache)?;
+        let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
+        let shared = Arc::new(shared);
+        let (messages, receiver) = mpsc::channel();
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            messages: receiver,
+            directory: directory.to_owned(),
+            free_space_floor: options.free_space_floor,
+        };
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
+        let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
+        let inner = Inner {
+            shared,
+            messages,
+            places: Arc::new(Semaphore::new(options.queue.clamp(1, Semaphore::MAX_PERMITS))),
+            readers: Arc::new(Semaphore::new(READERS)),
+            writer: Mutex::new(Some(thread)),
+            walk: prune::Walk::default(),
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Who is told of every committed change, on the writer's thread; set once, before the first write.
     pub fn observe(&self, observer: Arc<dyn Observer>) {
-        todo!()
+        if self.inner.shared.observer.set(observer).is_err() {
+            tracing::error!("the store has an observer already; a second one is not told of anything");
+        }
     }
 
-    /// Runs reads on a thread where they may block.
+    /// Runs reads on a thread where they may block. Few run at a time; the others wait.
     pub async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        todo!()
+        let place = Arc::clone(&self.inner.readers).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let store = self.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            question(&store)
+        });
+        answer.await.unwrap_or_else(|_| Err(StoreError::Failed("a read was broken off".to_owned())))
     }
 
     /// Ends the writer after what is queued, and waits for it.
     pub fn close(&self) {
-        todo!()
+        self.inner.close();
     }
 
-    // ---- events and deliveries ----
-
-    /// Stores events with their deliveries: all or none, in one batch.
-    pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, AcceptError> {
-        todo!()
-    }
-    /// Writes down a finished attempt and what follows from it.
-    pub async fn settle(&self, settlement: Settlement) -> Result<Settled, StoreError> {
-        todo!()
-    }
-    /// Puts attempts beside the schedule, due now: `Trigger::Manual`. Unknown ids are left out of the answer.
-    pub async fn retry(&self, deliveries: Vec<DeliveryId>, audit: NewAudit) -> Result<Vec<Delivery>, StoreError> {
-        todo!()
-    }
-    /// Makes deliveries pending again from the schedule's beginning, with `Trigger::Replay` due now.
-    /// Those that are pending already only get their next attempt now.
-    pub async fn replay(&self, deliveries: Vec<DeliveryId>) -> Result<u64, StoreError> {
-        todo!()
-    }
-    /// Makes deliveries of stored events to an endpoint that has none of them, with `Trigger::Replay` due now.
-    pub async fn catch_up(&self, endpoint: EndpointId, events: Vec<EventKey>) -> Result<u64, StoreError> {
-        todo!()
-    }
-    /// Stops a pending delivery. `None`: there is none of this id. An unchanged delivery: it was not pending.
-    pub async fn cancel(&self, delivery: DeliveryId, audit: NewAudit) -> Result<Option<Canceled>, StoreError> {
-        todo!()
-    }
-
-    /// An event by the id that receivers see.
-    pub fn event(&self, id: &EventId) -> Result<Option<Event>, StoreError> {
-        todo!()
-    }
-    /// An event's body.
-    pub fn body(&self, key: EventKey) -> Result<Option<EventBody>, StoreError> {
-        todo!()
-    }
-    /// Events, newest first.
-    pub fn events(
-        &self,
-        filter: &EventFilter,
-        page: PageRequest<EventKey>,
-    ) -> Result<Page<Event, EventKey>, StoreError> {
-        todo!()
-    }
-    /// One delivery.
-    pub fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        todo!()
-    }
-    /// Deliveries, newest first.
-    pub fn deliveries(
-        &self,
-        filter: &DeliveryFilter,
-        page: PageRequest<DeliveryId>,
-    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
-        todo!()
-    }
-    /// A delivery's attempts in their order; of more than [`MOST_ATTEMPTS_SHOWN`], the newest so many.
-    pub fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
-        todo!()
-    }
-    /// Events that an endpoint would be sent by its subscriptions, but was not; oldest first.
-    pub fn missed(&self, question: &MissedQuestion, limit: usize) -> Result<Page<EventKey, EventKey>, StoreError> {
-        todo!()
-    }
-
-    // ---- the queue, as Dispatchers and the RetryTimer see it ----
-
-    /// The first-turn deliveries of an endpoint after `after`, oldest first; skips those that had their turn.
-    pub fn fresh(&self, endpoint: EndpointId, after: DeliveryId, limit: usize) -> Result<FreshRead, StoreError> {
-        todo!()
-    }
-    /// The due rows of one class of an endpoint up to `until`, earliest first.
-    pub fn due(
-        &self,
-        endpoint: EndpointId,
-        class: DueClass,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<DueRow>, StoreError> {
-        todo!()
-    }
-    /// The time of the endpoint's first due row of this class.
-    pub fn next_due(&self, endpoint: EndpointId, class: DueClass) -> Result<Option<Timestamp>, StoreError> {
-        todo!()
-    }
-    /// Of all due rows of an endpoint with [`DueClass::InTurn`], the `limit` that belong to the oldest deliveries, oldest first (`ordered`).
-    pub fn oldest_due(&self, endpoint: EndpointId, limit: usize) -> Result<Vec<DueRow>, StoreError> {
-        todo!()
-    }
-    /// Up to where an endpoint's fresh deliveries had all had their first turn, when that was last written.
-    pub fn queue_position(&self, endpoint: EndpointId) -> DeliveryId {
-        todo!()
-    }
-    /// The endpoints with pending deliveries or due rows.
-    pub fn endpoints_with_work(&self) -> Vec<EndpointId> {
-        todo!()
-    }
-
-    // ---- endpoints ----
-
-    /// Stores an endpoint, new or changed. Health and queue are not touched.
-    pub async fn put_endpoint(&self, endpoint: Endpoint, audit: NewAudit) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Deletes an endpoint: from now on it is not found. Its log stays; its pending deliveries are canceled by
-    /// [`Store::drop_queue`], which is to be called until it says that nothing is left.
-    pub async fn delete_endpoint(&self, id: EndpointId, audit: NewAudit) -> Result<bool, StoreError> {
-        todo!()
-    }
-    /// Cancels some pending deliveries of a deleted endpoint; true while there may be more.
-    pub async fn drop_queue(&self, id: EndpointId) -> Result<bool, StoreError> {
-        todo!()
-    }
-    /// Deleted endpoints whose queue is not yet dropped.
-    pub fn endpoints_to_drop(&self) -> Vec<EndpointId> {
-        todo!()
-    }
-    /// All endpoints that are not deleted, in the order of their ids: read once, at the start.
-    pub fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
-        todo!()
-    }
-    /// What is known of an endpoint's health now.
-    pub fn health(&self, id: EndpointId) -> EndpointHealth {
-        todo!()
-    }
-
-    // ---- catalog, tokens, audit log, statistics ----
-
-    /// Stores a catalog entry.
-    pub async fn put_event_type(&self, entry: EventType, audit: NewAudit) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Removes a catalog entry; false if there was none.
-    pub async fn delete_event_type(&self, name: EventTypeName, audit: NewAudit) -> Result<bool, StoreError> {
-        todo!()
-    }
-    /// The stored catalog entries (operators' own and overridden ones), by name: read once, at the start.
-    pub fn event_types(&self) -> Result<Vec<EventType>, StoreError> {
-        todo!()
-    }
-    /// Stores a token.
-    pub async fn put_token(&self, token: Token, audit: NewAudit) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Removes a token; false if there was none.
-    pub async fn delete_token(&self, id: TokenId, audit: NewAudit) -> Result<bool, StoreError> {
-        todo!()
-    }
-    /// All tokens, in the order of their ids: read once, at the start.
-    pub fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        todo!()
-    }
-    /// Writes an audit entry by itself.
-    pub async fn audit(&self, audit: NewAudit) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// The audit log, newest first.
-    pub fn audit_log(
-        &self,
-        filter: &AuditFilter,
-        page: PageRequest<AuditId>,
-    ) -> Result<Page<AuditEntry, AuditId>, StoreError> {
-        todo!()
-    }
-    /// Totals since the store was made, and how much waits now.
-    pub fn totals(&self) -> Totals {
-        todo!()
-    }
-    /// Per-minute counts from `since` on, oldest first, at most `limit` of the newest; minutes without any are left out.
-    pub fn minutes(&self, since: Timestamp, limit: usize) -> Result<Vec<Minute>, StoreError> {
-        todo!()
-    }
-    /// Deletes some of what was completed before `before`; true while there may be more.
-    pub async fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
-        todo!()
-    }
     /// A fresh id for an endpoint, a token, …: later than all before.
     pub fn mint(&self) -> u128 {
-        todo!()
+        self.shared().minter.mint(self.shared().clock.wall(), 1)
+    }
+
+    /// The bytes that the store takes on disk, roughly.
+    pub fn approximate_size(&self) -> u64 {
+        self.shared().engine.approximate_size()
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    fn walk(&self) -> &prune::Walk {
+        &self.inner.walk
+    }
+
+    /// Has the writer make a change, and waits until it is on stable storage. A change that returns an error has made
+    /// none; one that returns a value while the batch fails is answered with that failure.
+    async fn write<T, E>(
+        &self,
+        kind: RequestKind,
+        change: impl FnOnce(&mut Work<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let place = self.place(kind.waits).await?;
+        let (sender, answer) = oneshot::channel();
+        let run = Box::new(move |work: Result<&mut Work<'_>, StoreError>| -> Option<Answer> {
+            match work.map_err(E::from).and_then(change) {
+                Ok(value) => Some(Box::new(move |committed: Result<(), StoreError>| {
+                    // Nobody may be waiting any more.
+                    let _ = sender.send(committed.map(|()| value).map_err(E::from));
+                })),
+                Err(error) => {
+                    let _ = sender.send(Err(error));
+                    None
+                }
+            }
+        });
+        let request = Message::Request(Request { run, kind, place });
+        self.inner.messages.send(request).map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or_else(|_| {
+            let closed = self.inner.places.is_closed();
+            let unanswered = || StoreError::Failed("a change was broken off".to_owned());
+            Err(if closed { StoreError::Closed } else { unanswered() }.into())
+        })
+    }
+
+    async fn place(&self, waits: bool) -> Result<OwnedSemaphorePermit, StoreError> {
+        let places = Arc::clone(&self.inner.places);
+        if waits {
+            return places.acquire_owned().await.map_err(|_| StoreError::Closed);
+        }
+        places.try_acquire_owned().map_err(|error| match error {
+            TryAcquireError::NoPermits => StoreError::Overloaded,
+            TryAcquireError::Closed => StoreError::Closed,
+        })
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.places.close();
+        // It may have ended before.
+        let _ = self.messages.send(Message::Close);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
     }
 }

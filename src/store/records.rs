@@ -1,6 +1,6 @@
 //! What goes into the store and comes out of it, beside the domain's own types.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,8 @@ use crate::domain::{
     delivery::{Delivery, DeliveryStatus},
     event::{Event, EventBody},
     event_type::EventTypeName,
-    ids::{DeliveryId, EndpointId, EventId, EventKey},
+    ids::{DeliveryId, EndpointId, EventId},
     schedule::{AttemptTimes, RetrySchedule},
-    subscription::Subscription,
     time::Timestamp,
 };
 
@@ -22,78 +21,21 @@ use crate::domain::{
 pub const MOST_ATTEMPTS_SHOWN: usize = 500;
 
 /// How a store is opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Memory for the engine's cache of pages, in bytes.
     pub cache: u64,
-    /// Writes that may wait for the writer; more are refused with [`StoreError::Overloaded`].
+    /// Writes that may wait for the writer; more are refused with [`super::StoreError::Overloaded`].
     pub queue: usize,
+    /// Events are accepted only while so many bytes are free on the disk. What is needed to deliver goes on down to a
+    /// quarter of it. On a small file system it is an eighth of that, but never less than 4 MiB.
+    pub free_space_floor: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache: 64 << 20, queue: 8_192 }
+        Self { cache: 64 << 20, queue: 8_192, free_space_floor: 32 << 20 }
     }
-}
-
-/// Why a store does not open.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it open.
-    #[error("the data directory {0} is in use by another mythichooks process")]
-    InUse(std::path::PathBuf),
-    /// It cannot be read or written.
-    #[error("the data directory {path} cannot be used: {source}")]
-    Io {
-        /// The directory or file.
-        path: std::path::PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It was written by a newer release.
-    #[error("the store was written in format {found}; this release knows formats up to {known}. It was left untouched")]
-    Newer {
-        /// Its format.
-        found: u32,
-        /// The newest that this release knows.
-        known: u32,
-    },
-    /// It is there, but not whole.
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
-}
-
-/// Why a question or a change was not answered.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// More writes wait than may.
-    #[error("too many writes are waiting")]
-    Overloaded,
-    /// There is no room on the disk.
-    #[error("the disk is full")]
-    Full,
-    /// A read or write failed.
-    #[error("the store failed: {0}")]
-    Failed(String),
-    /// The server is stopping.
-    #[error("the store is closed")]
-    Closed,
-}
-
-/// Why events were not accepted.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum AcceptError {
-    /// The event at this index has the id (or the idempotency key) of another one with other content.
-    #[error("event {index}: the same {what} was used with other content")]
-    Conflict {
-        /// Counts from 0.
-        index: usize,
-        /// `id` or `Idempotency-Key`.
-        what: &'static str,
-    },
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// An event as it is posted, matched with the endpoints that get it.
@@ -207,77 +149,6 @@ pub struct FreshRead {
     pub at_end: bool,
 }
 
-/// Which part of a list is asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct PageRequest<K> {
-    /// At most so many.
-    pub limit: usize,
-    /// Only what comes after this one in the list's order.
-    pub after: Option<K>,
-}
-
-/// A part of a list. It can hold fewer than asked for although more follow: each read is bounded.
-#[derive(Debug, Clone)]
-pub struct Page<T, K> {
-    /// The items.
-    pub items: Vec<T>,
-    /// Where the next page goes on; `None` at the end.
-    pub next: Option<K>,
-}
-
-/// Which events are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct EventFilter {
-    /// Of this type.
-    pub event_type: Option<EventTypeName>,
-    /// Of this account.
-    pub account: Option<Account>,
-    /// Accepted at this time or later.
-    pub since: Option<Timestamp>,
-    /// Accepted before this time.
-    pub until: Option<Timestamp>,
-}
-
-/// Which deliveries are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter {
-    /// In this state.
-    pub status: Option<DeliveryStatus>,
-    /// To this endpoint.
-    pub endpoint: Option<EndpointId>,
-    /// Of this event.
-    pub event: Option<EventId>,
-    /// Of this type.
-    pub event_type: Option<EventTypeName>,
-    /// Of this account.
-    pub account: Option<Account>,
-    /// Whose last answer had this code.
-    pub response_code: Option<u16>,
-    /// Made at this time or later.
-    pub since: Option<Timestamp>,
-    /// Made before this time.
-    pub until: Option<Timestamp>,
-}
-
-/// What an endpoint may have missed.
-#[derive(Debug, Clone)]
-pub struct MissedQuestion {
-    /// The endpoint.
-    pub endpoint: EndpointId,
-    /// Whose it is.
-    pub account: Account,
-    /// Its subscriptions.
-    pub subscriptions: Vec<Subscription>,
-    /// Only these types, unless empty.
-    pub only: BTreeSet<EventTypeName>,
-    /// Accepted at this time or later.
-    pub since: Timestamp,
-    /// Accepted before this time.
-    pub until: Timestamp,
-    /// Only events after this one.
-    pub after: Option<EventKey>,
-}
-
 /// An audit entry before the store gives it an id and a time.
 #[derive(Debug, Clone)]
 pub struct NewAudit {
@@ -291,21 +162,6 @@ pub struct NewAudit {
     pub account: Option<Account>,
     /// For people.
     pub details: String,
-}
-
-/// Which audit entries are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct AuditFilter {
-    /// About things of this account.
-    pub account: Option<Account>,
-    /// Of this action.
-    pub action: Option<String>,
-    /// On this subject.
-    pub subject: Option<String>,
-    /// At this time or later.
-    pub since: Option<Timestamp>,
-    /// Before this time.
-    pub until: Option<Timestamp>,
 }
 
 /// Counts since the store was made, and how much waits now.
