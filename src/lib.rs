@@ -1,5 +1,8 @@
 //! Mythichooks: a webhook server in one binary.
 
+pub mod actors;
 pub mod cli;
 pub mod clock;
 pub mod domain;
+pub mod outbound;
+pub mod store;
