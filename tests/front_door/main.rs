@@ -1,0 +1,35 @@
+//! The contract, proven from outside: every test starts the real binary on a directory of its own and talks to it
+//! over real sockets. One module for each thing proven; `support` is what they share.
+//!
+//! Needs the `testing` feature (failpoints, a movable clock) and the virtual environment that `tests/run` makes.
+
+mod support;
+
+mod accounts;
+mod api_catalog;
+mod api_deliveries;
+mod api_endpoints;
+mod api_events;
+mod api_idempotency;
+mod api_lists;
+mod api_observe;
+mod api_tokens;
+mod bad_bodies;
+mod bad_input;
+mod bad_requests;
+mod command_line;
+mod crash;
+mod guard;
+mod guard_names;
+mod isolation;
+mod openapi;
+mod panic;
+mod receivers;
+mod request_shape;
+mod roles;
+mod rotation;
+mod schedule;
+mod schedule_clock;
+mod shell;
+mod signatures;
+mod subscriptions;
