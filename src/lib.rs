@@ -1,1 +1,4 @@
+//! Mythichooks: a webhook server in one binary.
 
+pub mod clock;
+pub mod domain;

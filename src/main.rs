@@ -1,1 +1,3 @@
-fn main(){}
+//! The `mythichooks` binary.
+
+fn main() {}

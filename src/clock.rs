@@ -1,0 +1,92 @@
+//! The server's two clocks. `wall` is what people and receivers see. `steady` is what schedules are kept by: it was
+//! set by the wall clock at the start and then goes on by itself, so a clock that is set neither hastens nor stalls.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::domain::time::Timestamp;
+
+/// Both clocks; cheap to clone.
+#[derive(Clone)]
+pub struct Clock(Arc<Inner>);
+
+struct Inner {
+    /// Wall time less boot time at the start, in milliseconds; later writes only move it forward.
+    anchor: AtomicI64,
+    #[cfg(feature = "testing")]
+    test_offset: Option<std::path::PathBuf>,
+}
+
+impl Clock {
+    /// The clocks of this machine.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Arc::new(Inner {
+            anchor: AtomicI64::new(wall_millis().saturating_sub(boot_millis())),
+            #[cfg(feature = "testing")]
+            test_offset: std::env::var_os("MYTHICHOOKS_TEST_CLOCK").map(Into::into),
+        }))
+    }
+
+    /// The time of day, as set on this machine.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        Timestamp::from_millis(wall_millis().saturating_add(self.test_offset()))
+    }
+
+    /// The time that due rows are kept by. It goes on while the machine sleeps, and is never set.
+    #[must_use]
+    pub fn steady(&self) -> Timestamp {
+        let anchored = boot_millis().saturating_add(self.0.anchor.load(Ordering::Relaxed));
+        Timestamp::from_millis(anchored.saturating_add(self.test_offset()))
+    }
+
+    /// The time of day at which the steady clock will show this time, if nobody sets the clock until then.
+    #[must_use]
+    pub fn wall_at(&self, steady: Timestamp) -> Timestamp {
+        let ahead = self.wall().as_millis().saturating_sub(self.steady().as_millis());
+        Timestamp::from_millis(steady.as_millis().saturating_add(ahead))
+    }
+
+    /// Starts the steady clock no earlier than this: a store that was written under a later clock stays in order.
+    pub fn not_before(&self, time: Timestamp) {
+        let anchor = time.as_millis().saturating_sub(boot_millis());
+        self.0.anchor.fetch_max(anchor, Ordering::Relaxed);
+    }
+
+    #[cfg(not(feature = "testing"))]
+    #[expect(clippy::unused_self, reason = "the tests' build reads a file named in it")]
+    fn test_offset(&self) -> i64 {
+        0
+    }
+
+    #[cfg(feature = "testing")]
+    fn test_offset(&self) -> i64 {
+        let text = self.0.test_offset.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.steady())
+    }
+}
+
+fn wall_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn boot_millis() -> i64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)
+}
