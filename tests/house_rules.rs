@@ -1,6 +1,12 @@
 //! The rules of the house, as tests with their reasons: which way imports run, how long a file may be, what may be
 //! named where, and which calls are banned.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test binary a panic is how a test fails, in what the tests share too"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -109,8 +115,23 @@ fn imports_run_down_the_floors() {
 #[test]
 fn the_domain_is_pure() {
     let banned = [
-        "tokio", "actix", "awc", "sled", "std::fs", "std::net::Tcp", "std::net::Udp", "std::io::", "std::thread", "std::env",
-        "SystemTime::now", "Instant::now", "Timestamp::now", "getrandom", "rand::", "println!", "tracing",
+        "tokio",
+        "actix",
+        "awc",
+        "sled",
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::io::",
+        "std::thread",
+        "std::env",
+        "SystemTime::now",
+        "Instant::now",
+        "Timestamp::now",
+        "getrandom",
+        "rand::",
+        "println!",
+        "tracing",
     ];
     let mut broken = Vec::new();
     for source in sources().iter().filter(|source| source.path.starts_with("domain")) {
@@ -157,7 +178,11 @@ fn files_say_what_they_are_for() {
         .filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!"))
         .map(|path| path.display().to_string())
         .collect();
-    hold("a file starts with a line or two on what lives there", "who opens it knows whether it is the right one", &broken);
+    hold(
+        "a file starts with a line or two on what lives there",
+        "who opens it knows whether it is the right one",
+        &broken,
+    );
 }
 
 #[test]
@@ -186,7 +211,16 @@ fn the_engine_and_the_codec_are_named_in_one_place() {
 
 #[test]
 fn nothing_panics_without_a_proof() {
-    let calls = [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!(", ".unwrap_err()", ".expect_err("];
+    let calls = [
+        ".unwrap()",
+        ".expect(",
+        "panic!(",
+        "todo!(",
+        "unimplemented!(",
+        "unreachable!(",
+        ".unwrap_err()",
+        ".expect_err(",
+    ];
     let mut broken = Vec::new();
     for source in sources() {
         let mut before_is_comment = false;
@@ -245,5 +279,9 @@ fn lints_are_silenced_with_a_reason() {
             before.clone_from(line);
         }
     }
-    hold("no #[allow] without a reason in a comment", "a silenced lint is a decision, and decisions are written down", &broken);
+    hold(
+        "no #[allow] without a reason in a comment",
+        "a silenced lint is a decision, and decisions are written down",
+        &broken,
+    );
 }

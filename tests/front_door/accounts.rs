@@ -33,7 +33,10 @@ fn lists_show_the_own_account_alone() {
     // Asking for another's is no way round.
     for path in ["/v1/endpoints", "/v1/events", "/v1/deliveries"] {
         let answer = api.get(&format!("{path}?account=globex"));
-        assert!(answer.status == 200 && answer.json()["data"] == json!([]) || matches!(answer.status, 403 | 404), "{answer}");
+        assert!(
+            answer.status == 200 && answer.json()["data"] == json!([]) || matches!(answer.status, 403 | 404),
+            "{answer}"
+        );
     }
     let foreign_endpoint = &globex[0];
     let answer = api.get(&format!("/v1/deliveries?endpoint_id={foreign_endpoint}"));

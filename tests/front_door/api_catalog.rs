@@ -98,16 +98,30 @@ fn unusable_entries_are_refused() {
     let api = server.admin();
     let good = json!({"name": "invoice.paid", "description": "d", "example": {}});
     for (field, value) in [
-        ("name", json!("")), ("name", json!("Invoice Paid")), ("name", json!("invoice.*")), ("name", json!(".paid")),
-        ("name", json!("invoice..paid")), ("name", json!("a".repeat(5000))), ("name", json!(1)), ("name", json!("a/b")),
-        ("description", json!(1)), ("example", json!("text")), ("example", json!([])),
-        ("schema", json!({"type": "nonsense"})), ("schema", json!("x")), ("schema", json!({"pattern": "("})),
-        ("schema", json!({"$ref": "http://127.0.0.1:1/schema"})), ("enforce_schema", json!("yes")),
+        ("name", json!("")),
+        ("name", json!("Invoice Paid")),
+        ("name", json!("invoice.*")),
+        ("name", json!(".paid")),
+        ("name", json!("invoice..paid")),
+        ("name", json!("a".repeat(5000))),
+        ("name", json!(1)),
+        ("name", json!("a/b")),
+        ("description", json!(1)),
+        ("example", json!("text")),
+        ("example", json!([])),
+        ("schema", json!({"type": "nonsense"})),
+        ("schema", json!("x")),
+        ("schema", json!({"pattern": "("})),
+        ("schema", json!({"$ref": "http://127.0.0.1:1/schema"})),
+        ("enforce_schema", json!("yes")),
     ] {
         let mut body = good.clone();
         body[field] = value.clone();
         let problem = api.post("/v1/event-types", &body).any_problem();
-        assert!(problem["pointer"].as_str().is_some_and(|p| p.starts_with(&format!("/{field}"))), "{field}={value}: {problem}");
+        assert!(
+            problem["pointer"].as_str().is_some_and(|p| p.starts_with(&format!("/{field}"))),
+            "{field}={value}: {problem}"
+        );
     }
     let mut misfit = good.clone();
     misfit["schema"] = json!({"type": "object", "required": ["x"]});

@@ -17,8 +17,17 @@ fn a_delivery_in_a_list_has_the_documented_fields() {
     let mut fields: Vec<&str> = listed.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
     let mut documented = [
-        "id", "event_id", "endpoint_id", "account", "type", "status", "attempts_made", "next_attempt_at",
-        "last_response_code", "created_at", "completed_at",
+        "id",
+        "event_id",
+        "endpoint_id",
+        "account",
+        "type",
+        "status",
+        "attempts_made",
+        "next_attempt_at",
+        "last_response_code",
+        "created_at",
+        "completed_at",
     ];
     documented.sort_unstable();
     for field in documented {
@@ -31,8 +40,16 @@ fn a_delivery_in_a_list_has_the_documented_fields() {
     assert!(listed["next_attempt_at"].is_null());
     let attempt = &attempts(&full)[0];
     for field in [
-        "number", "trigger", "started_at", "duration_ms", "timing", "remote_addr", "response_code", "response_headers",
-        "response_body", "error",
+        "number",
+        "trigger",
+        "started_at",
+        "duration_ms",
+        "timing",
+        "remote_addr",
+        "response_code",
+        "response_headers",
+        "response_body",
+        "error",
     ] {
         assert!(attempt.get(field).is_some(), "`{field}` is missing in {attempt}");
     }
@@ -182,8 +199,7 @@ fn retry_all_that_a_filter_matches() {
     let api = server.admin();
     let works = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let seen = works.clone();
-    let receiver =
-        Receiver::start(move |_, _| if seen.load(std::sync::atomic::Ordering::SeqCst) { 200 } else { 500 });
+    let receiver = Receiver::start(move |_, _| if seen.load(std::sync::atomic::Ordering::SeqCst) { 200 } else { 500 });
     api.endpoint(&receiver.url());
     let completed: Vec<String> = (0..6).map(|_| api.event()).collect();
     let other = api.event_of("batch.failed", &json!({}));

@@ -119,9 +119,12 @@ fn filters_of_the_list() {
     let server = Server::start();
     let api = server.admin();
     let mut made = Vec::new();
-    for (kind, account) in
-        [("batch.completed", "acme"), ("batch.failed", "acme"), ("batch.completed", "globex"), ("batch.failed", "globex")]
-    {
+    for (kind, account) in [
+        ("batch.completed", "acme"),
+        ("batch.failed", "acme"),
+        ("batch.completed", "globex"),
+        ("batch.failed", "globex"),
+    ] {
         let sent = json!({"type": kind, "data": {"object": {}}, "account": account});
         made.push(id(&api.post("/v1/events", &sent).expect(202)));
         std::thread::sleep(std::time::Duration::from_millis(3));

@@ -16,7 +16,7 @@ fn the_same_id_and_content_again_sends_nothing_twice() {
     let api = server.admin();
     let receiver = Receiver::ok();
     api.endpoint(&receiver.url());
-    let event = json!({"id": "evt_mine.1", "type": "batch.completed", "data": {"object": {"n": 1}}});
+    let event = json!({"id": "evt_mine-1", "type": "batch.completed", "data": {"object": {"n": 1}}});
     let first = api.post("/v1/events", &event).expect(202);
     for _ in 0..3 {
         let again = api.post("/v1/events", &event).expect(200);
@@ -24,19 +24,19 @@ fn the_same_id_and_content_again_sends_nothing_twice() {
         assert_eq!(again["created"], first["created"], "it tells of the event that there is");
     }
     for other in [
-        json!({"id": "evt_mine.1", "type": "batch.completed", "data": {"object": {"n": 2}}}),
-        json!({"id": "evt_mine.1", "type": "batch.failed", "data": {"object": {"n": 1}}}),
+        json!({"id": "evt_mine-1", "type": "batch.completed", "data": {"object": {"n": 2}}}),
+        json!({"id": "evt_mine-1", "type": "batch.failed", "data": {"object": {"n": 1}}}),
     ] {
         api.post("/v1/events", &other).problem(409);
     }
-    api.delivery_in("evt_mine.1", "delivered");
+    api.delivery_in("evt_mine-1", "delivered");
     server.kill();
     server.start_again();
     let api = server.admin();
     api.post("/v1/events", &event).expect(200);
     let marker = api.event();
     api.delivery_in(&marker, "delivered");
-    let mine = receiver.requests().iter().filter(|r| r.event_id() == "evt_mine.1").count();
+    let mine = receiver.requests().iter().filter(|r| r.event_id() == "evt_mine-1").count();
     assert_eq!(mine, 1);
 }
 

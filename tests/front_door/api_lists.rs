@@ -95,9 +95,24 @@ fn unusable_queries_are_refused() {
     let (_server, api) = filled();
     for path in LISTS.into_iter().chain(["/v1/event-types"]) {
         for query in [
-            "limit=0", "limit=501", "limit=-1", "limit=abc", "limit=", "limit=1.5", "limit=99999999999999999999",
-            "limit=5&limit=6", "cursor=nonsense", "cursor=", "cursor=%00", "cursor=AAAA", "unknown=1", "Limit=5",
-            "limit=%C3%28", "cursor=../../etc", "LIMIT=1", "page=2",
+            "limit=0",
+            "limit=501",
+            "limit=-1",
+            "limit=abc",
+            "limit=",
+            "limit=1.5",
+            "limit=99999999999999999999",
+            "limit=5&limit=6",
+            "cursor=nonsense",
+            "cursor=",
+            "cursor=%00",
+            "cursor=AAAA",
+            "unknown=1",
+            "Limit=5",
+            "limit=%C3%28",
+            "cursor=../../etc",
+            "LIMIT=1",
+            "page=2",
         ] {
             let answer = api.get(&format!("{path}?{query}"));
             let shown = answer.to_string();
@@ -111,7 +126,8 @@ fn unusable_queries_are_refused() {
             api.get(&format!("{path}?{query}")).any_problem();
         }
     }
-    for query in ["status=done", "status=", "response_code=99", "response_code=abc", "response_code=1000", "type=a%20b"] {
+    for query in ["status=done", "status=", "response_code=99", "response_code=abc", "response_code=1000", "type=a%20b"]
+    {
         let answer = api.get(&format!("/v1/deliveries?{query}"));
         // A type that is well formed but unknown may match nothing; the rest is refused.
         if !(query.starts_with("type") && answer.status == 200) {

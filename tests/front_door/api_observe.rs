@@ -39,9 +39,11 @@ fn every_change_is_in_the_audit_log() {
     assert!(!whole.contains("whsec_") && !whole.contains("mhk_"), "a secret in the audit log");
     let text = log[0].to_string();
     assert!(text.contains(&endpoint), "newest first: {text}");
-    let has_time = log[0].as_object().unwrap().values().any(|value| {
-        value.as_str().is_some_and(|text| text.len() == 24 && text.ends_with('Z'))
-    });
+    let has_time = log[0]
+        .as_object()
+        .unwrap()
+        .values()
+        .any(|value| value.as_str().is_some_and(|text| text.len() == 24 && text.ends_with('Z')));
     assert!(has_time, "when: {text}");
 }
 
@@ -78,12 +80,8 @@ fn the_stream_tells_every_attempt_and_change() {
     assert!(stream.head.starts_with("HTTP/1.1 200"), "{}", stream.head);
     assert!(stream.head.to_lowercase().contains("text/event-stream"), "{}", stream.head);
     let event = api.event();
-    stream.wait_for("the first attempt", |data| {
-        data.to_string().contains(&event) && data.to_string().contains("500")
-    });
-    stream.wait_for("its delivery", |data| {
-        data.to_string().contains(&event) && data.to_string().contains("delivered")
-    });
+    stream.wait_for("the first attempt", |data| data.to_string().contains(&event) && data.to_string().contains("500"));
+    stream.wait_for("its delivery", |data| data.to_string().contains(&event) && data.to_string().contains("delivered"));
     assert!(!format!("{:?}", stream.seen()).contains("whsec_"));
 }
 

@@ -31,10 +31,37 @@ fn text_that_is_no_json_object() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_object = format!("{}1{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
     let bodies: Vec<&[u8]> = vec![
-        b"", b" ", b"{", b"}", b"null", b"true", b"1", b"\"text\"", b"[]", b"[{}]", b"{]", b"{\"a\"}", b"{\"a\":}",
-        b"{'a':1}", b"{a:1}", b"{\"a\":NaN}", b"{\"a\":01}", b"{\"a\":1,}", b"{} {}", b"{}x", b"\xef\xbb\xbf{}", b"\xff\xfe{\x00}\x00",
-        b"{\"a\":\"\xff\"}", b"{\"a\":\"\\ud800\"}", b"{\"a\":\"\\x\"}", b"{\"a\":\"\n\"}", b"\x00", b"{\"a\":1}\x00", b"// c\n{}",
-        deep.as_bytes(), deep_object.as_bytes(),
+        b"",
+        b" ",
+        b"{",
+        b"}",
+        b"null",
+        b"true",
+        b"1",
+        b"\"text\"",
+        b"[]",
+        b"[{}]",
+        b"{]",
+        b"{\"a\"}",
+        b"{\"a\":}",
+        b"{'a':1}",
+        b"{a:1}",
+        b"{\"a\":NaN}",
+        b"{\"a\":01}",
+        b"{\"a\":1,}",
+        b"{} {}",
+        b"{}x",
+        b"\xef\xbb\xbf{}",
+        b"\xff\xfe{\x00}\x00",
+        b"{\"a\":\"\xff\"}",
+        b"{\"a\":\"\\ud800\"}",
+        b"{\"a\":\"\\x\"}",
+        b"{\"a\":\"\n\"}",
+        b"\x00",
+        b"{\"a\":1}\x00",
+        b"// c\n{}",
+        deep.as_bytes(),
+        deep_object.as_bytes(),
     ];
     for route in body_routes() {
         let (path, _) = fixture.request(route, "default");
@@ -131,8 +158,10 @@ fn nothing_of_a_refused_request_is_kept() {
     let endpoint = fixture.endpoint("default");
     let before: Vec<Value> = api.list("/v1/endpoints");
     let entries = counts("/v1/audit-log");
-    api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"description": "new", "timeout": "soon"})).any_problem();
-    api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"description": "new", "surprise": 1})).any_problem();
+    api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"description": "new", "timeout": "soon"}))
+        .any_problem();
+    api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"description": "new", "surprise": 1}))
+        .any_problem();
     api.post("/v1/events", &json!({"type": "batch.completed", "data": {"object": {}}, "surprise": 1})).any_problem();
     api.post("/v1/tokens", &json!({"name": "n", "role": "root"})).any_problem();
     assert_eq!(api.list("/v1/endpoints"), before);

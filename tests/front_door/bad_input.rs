@@ -41,14 +41,21 @@ fn values_that_an_event_cannot_have() {
     ] {
         let problem = api.post("/v1/events", &with(&base, field, &value)).any_problem();
         let told = problem["pointer"].as_str().unwrap_or_default();
-        assert!(told.starts_with(pointer) || pointer.starts_with(told) && !told.is_empty(), "{field} = {value}: {problem}");
+        assert!(
+            told.starts_with(pointer) || pointer.starts_with(told) && !told.is_empty(),
+            "{field} = {value}: {problem}"
+        );
     }
     let too_great = r#"{"type":"batch.completed","data":{"object":{}},"created":99999999999999999999999}"#;
     api.send_text("POST", "/v1/events", too_great).any_problem();
     let doubled = r#"{"type":"batch.completed","data":{"object":{"a":1,"a":2}}}"#;
     let problem = api.send_text("POST", "/v1/events", doubled).any_problem();
     assert!(problem["pointer"].as_str().unwrap_or_default().starts_with("/data/object"), "{problem}");
-    let deep = format!(r#"{{"type":"batch.completed","data":{{"object":{{"a":{}1{}}}}}}}"#, "[".repeat(5000), "]".repeat(5000));
+    let deep = format!(
+        r#"{{"type":"batch.completed","data":{{"object":{{"a":{}1{}}}}}}}"#,
+        "[".repeat(5000),
+        "]".repeat(5000)
+    );
     let answer = api.send_text("POST", "/v1/events", &deep);
     assert!(matches!(answer.status, 202 | 400 | 413 | 422), "{answer}");
     assert_eq!(api.list("/v1/events").len(), usize::from(answer.status == 202));
@@ -71,7 +78,8 @@ fn values_that_an_endpoint_cannot_have() {
     let server = Server::start();
     let api = server.admin();
     let base = json!({"url": "http://127.0.0.1:9/", "event_types": ["*"]});
-    let many_headers: Value = (0..1000).map(|n| (format!("x-h{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
+    let many_headers: Value =
+        (0..1000).map(|n| (format!("x-h{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
     for (field, value) in [
         ("url", json!("")),
         ("url", json!("nonsense")),
@@ -155,24 +163,16 @@ fn unknown_query_parameters_are_refused_on_every_route() {
     for route in ROUTES.iter().filter(|route| route.who != Who::Open) {
         let (path, body) = fixture.request(route, "default");
         let path = format!("{path}?surprise=1");
-        let headers = [("content-type", "application/json")];
         let text = body.map(|body| body.to_string());
-        let answer = match (&text, route.method) {
-            (Some(text), _) => fixture.admin.request(route.method, &path, &headers, Some(text.as_bytes())),
-            (None, "POST") => fixture.admin.post_empty(&path),
-            (None, method) => match fixture.admin.try_request(method, &path, &[], None) {
-                Ok(answer) => answer,
-                Err(_) => {
-                    taken.push(route.name());
-                    continue;
-                }
-            },
-        };
-        if !(400..500).contains(&answer.status) {
-            taken.push(route.name());
-        } else {
-            let problem = answer.any_problem();
-            assert!(problem.to_string().contains("surprise"), "the fault is not named: {problem}");
+        let headers: &[(&str, &str)] = if text.is_some() { &[("content-type", "application/json")] } else { &[] };
+        let body = text.as_ref().map(String::as_bytes).or((route.method == "POST").then_some(b"".as_slice()));
+        // A stream that was opened has no end, so no answer in time.
+        match fixture.admin.try_request(route.method, &path, headers, body) {
+            Ok(answer) if (400..500).contains(&answer.status) => {
+                let problem = answer.any_problem();
+                assert!(problem.to_string().contains("surprise"), "the fault is not named: {problem}");
+            }
+            _ => taken.push(route.name()),
         }
     }
     assert!(taken.is_empty(), "these took an unknown query parameter: {taken:?}");
@@ -187,7 +187,8 @@ fn durations_and_times_have_one_form() {
         assert_eq!(made["retry_schedule"], json!([shown]));
     }
     let endpoint = api.endpoint("http://127.0.0.1:9/")["id"].as_str().unwrap().to_owned();
-    let replay = |since: &str| api.post(&format!("/v1/endpoints/{endpoint}/replay"), &json!({"since": since, "select": "all"}));
+    let replay =
+        |since: &str| api.post(&format!("/v1/endpoints/{endpoint}/replay"), &json!({"since": since, "select": "all"}));
     for good in ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00.123Z", "2024-01-01T02:00:00+02:00"] {
         replay(good).expect(202);
     }

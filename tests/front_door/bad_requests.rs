@@ -14,7 +14,11 @@ fn broken_http_is_4xx_or_a_closed_connection() {
     let long_path = format!("GET /v1/events/{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(200_000));
     let many_headers = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{}\r\n", "x-a: b\r\n".repeat(5000));
     let long_header = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: {}\r\n\r\n", "b".repeat(1 << 20));
-    let with = |rest: &str| format!("POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\nconnection: close\r\n{rest}");
+    let with = |rest: &str| {
+        format!(
+            "POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\nconnection: close\r\n{rest}"
+        )
+    };
     let requests: Vec<Vec<u8>> = vec![
         b"\r\n\r\n\r\n".to_vec(),
         b"nonsense\r\n\r\n".to_vec(),
@@ -44,9 +48,8 @@ fn broken_http_is_4xx_or_a_closed_connection() {
     ];
     for request in requests {
         let shown = String::from_utf8_lossy(&request[..request.len().min(200)]).into_owned();
-        let mut request = request;
         // What waits for more is closed by us after half a second: it is not what is tested here.
-        let answer = exchange_briefly(&address, &mut request);
+        let answer = exchange_briefly(&address, &request);
         if let Some(status) = raw::status(&answer) {
             assert!((400..500).contains(&status), "{status} for {shown}");
         }
@@ -55,7 +58,7 @@ fn broken_http_is_4xx_or_a_closed_connection() {
     server.admin().event();
 }
 
-fn exchange_briefly(address: &str, bytes: &mut Vec<u8>) -> Vec<u8> {
+fn exchange_briefly(address: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -83,8 +86,14 @@ fn another_media_type_is_415() {
     let api = server.admin();
     let body = br#"{"type":"batch.completed","data":{"object":{}}}"#;
     for media_type in [
-        "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml",
-        "application/jsonx", "json", "application/json-patch+json", "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "application/jsonx",
+        "json",
+        "application/json-patch+json",
+        "",
     ] {
         let headers = [("content-type", media_type)];
         api.request("POST", "/v1/events", &headers, Some(body)).problem(415);
@@ -141,8 +150,22 @@ fn ids_in_paths_may_be_anything() {
     let api = server.admin();
     for collection in ["events", "endpoints", "deliveries"] {
         for bad in [
-            "x", "evt_", "ep_1", "dlv_zzz", "evt_00000000000000000000000000", "%20", "%2F", "..%2f..", "a%00b", "%F0%9F%98%80",
-            "evt_%C3%A9", "-1", "0", "null", "'%3B--", &"a".repeat(3000),
+            "x",
+            "evt_",
+            "ep_1",
+            "dlv_zzz",
+            "evt_00000000000000000000000000",
+            "%20",
+            "%2F",
+            "..%2f..",
+            "a%00b",
+            "%F0%9F%98%80",
+            "evt_%C3%A9",
+            "-1",
+            "0",
+            "null",
+            "'%3B--",
+            &"a".repeat(3000),
         ] {
             let answer = api.get(&format!("/v1/{collection}/{bad}"));
             assert!(matches!(answer.status, 400 | 404 | 414 | 422), "{answer}");

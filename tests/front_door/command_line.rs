@@ -19,9 +19,8 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn the_help_of_every_command_is_complete() {
-    let commands = [
-        "serve", "demo", "listen", "event", "event send", "endpoint", "delivery", "token", "stats", "tail", "verify",
-    ];
+    let commands =
+        ["serve", "demo", "listen", "event", "event send", "endpoint", "delivery", "token", "stats", "tail", "verify"];
     let top = run(&["--help"]);
     assert_eq!(top.status.code(), Some(0));
     for command in commands.iter().filter(|command| !command.contains(' ')) {
@@ -38,7 +37,9 @@ fn the_help_of_every_command_is_complete() {
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with('-')) {
             let beside = line.trim_start().split_once("  ").is_some_and(|(_, rest)| !rest.trim().is_empty());
-            let below = lines.get(number + 1).is_some_and(|next| !next.trim().is_empty() && !next.trim_start().starts_with('-'));
+            let below = lines
+                .get(number + 1)
+                .is_some_and(|next| !next.trim().is_empty() && !next.trim_start().starts_with('-'));
             if !beside && !below {
                 undescribed.push(format!("{command}: {line}"));
             }
@@ -47,8 +48,19 @@ fn the_help_of_every_command_is_complete() {
     assert!(undescribed.is_empty(), "no description:\n{}", undescribed.join("\n"));
     let serve = text(&run(&["serve", "--help"]));
     for flag in [
-        "--data-dir", "--listen", "--admin-token-file", "--retry-schedule", "--request-timeout", "--allow-network",
-        "--allow-http", "--retention", "--max-event-size", "--tls-cert", "--tls-key", "--ca-file", "--log-format",
+        "--data-dir",
+        "--listen",
+        "--admin-token-file",
+        "--retry-schedule",
+        "--request-timeout",
+        "--allow-network",
+        "--allow-http",
+        "--retention",
+        "--max-event-size",
+        "--tls-cert",
+        "--tls-key",
+        "--ca-file",
+        "--log-format",
     ] {
         assert!(serve.contains(flag), "{flag} is not in serve --help");
         let variable = format!("MYTHICHOOKS_{}", flag.trim_start_matches('-').to_uppercase().replace('-', "_"));
@@ -61,10 +73,20 @@ fn the_help_of_every_command_is_complete() {
 #[test]
 fn wrong_usage_is_2() {
     for args in [
-        &["nonsense"][..], &["serve", "--nonsense"], &["serve", "--listen"], &["serve", "--listen", "nonsense"],
-        &["serve", "--retry-schedule", "soon"], &["serve", "--request-timeout", "-1s"], &["serve", "--allow-network", "300.0.0.0/8"],
-        &["serve", "--max-event-size", "big"], &["serve", "--retention", "forever-ish"], &["serve", "--log-format", "xml"], &["event"],
-        &["event", "send"], &["verify", "extra", "more"], &[],
+        &["nonsense"][..],
+        &["serve", "--nonsense"],
+        &["serve", "--listen"],
+        &["serve", "--listen", "nonsense"],
+        &["serve", "--retry-schedule", "soon"],
+        &["serve", "--request-timeout", "-1s"],
+        &["serve", "--allow-network", "300.0.0.0/8"],
+        &["serve", "--max-event-size", "big"],
+        &["serve", "--retention", "forever-ish"],
+        &["serve", "--log-format", "xml"],
+        &["event"],
+        &["event", "send"],
+        &["verify", "extra", "more"],
+        &[],
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
@@ -85,8 +107,26 @@ fn failure_is_1() {
         &["stats", "--server", &server, "--token-file", token.to_str().unwrap()],
         &["stats", "--server", &server, "--token-file", absent.to_str().unwrap()],
         &["serve", "--data-dir", "/proc/nonsense", "--listen", "127.0.0.1:0"],
-        &["serve", "--data-dir", scratch.path().join("d").to_str().unwrap(), "--listen", "127.0.0.1:0", "--tls-cert", absent.to_str().unwrap(), "--tls-key", absent.to_str().unwrap()],
-        &["serve", "--data-dir", scratch.path().join("e").to_str().unwrap(), "--listen", "127.0.0.1:0", "--ca-file", absent.to_str().unwrap()],
+        &[
+            "serve",
+            "--data-dir",
+            scratch.path().join("d").to_str().unwrap(),
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            absent.to_str().unwrap(),
+            "--tls-key",
+            absent.to_str().unwrap(),
+        ],
+        &[
+            "serve",
+            "--data-dir",
+            scratch.path().join("e").to_str().unwrap(),
+            "--listen",
+            "127.0.0.1:0",
+            "--ca-file",
+            absent.to_str().unwrap(),
+        ],
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output));
@@ -155,9 +195,10 @@ fn a_second_signal_ends_it_at_once() {
     let event = api.event();
     receiver.wait_for(1);
     server.signal(Signal::TERM);
-    until("it no longer takes connections or says it is not ready", || {
-        !matches!(api.try_request("GET", "/readyz", &[], None), Ok(answer) if answer.status == 200)
-    });
+    until(
+        "it no longer takes connections or says it is not ready",
+        || !matches!(api.try_request("GET", "/readyz", &[], None), Ok(answer) if answer.status == 200),
+    );
     assert!(server.is_running(), "the open attempt was not waited for");
     server.signal(Signal::TERM);
     server.wait();
@@ -196,7 +237,11 @@ fn logs_are_one_line_each_and_hold_no_payload() {
     let secret = api.endpoint(&receiver.url())["secret"].as_str().unwrap().to_owned();
     let event = api.event_of("batch.completed", &serde_json::json!({"private": "the-payload-itself"}));
     api.delivery_in(&event, "failed");
-    api.send_text("POST", "/v1/events", r#"{"type":"batch.completed","data":{"object":{"private":"the-payload-itself"}},"x":1}"#);
+    api.send_text(
+        "POST",
+        "/v1/events",
+        r#"{"type":"batch.completed","data":{"object":{"private":"the-payload-itself"}},"x":1}"#,
+    );
     server.terminate();
     let log = server.log();
     assert!(!log.is_empty());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Receiver, Server, until};
+use crate::support::{Api, Receiver, Recorded, Server, until};
 
 fn rounds() -> u64 {
     std::env::var("MYTHICHOOKS_CRASH_ROUNDS").map_or(15, |rounds| rounds.parse().unwrap())
@@ -72,9 +72,13 @@ fn nothing_acknowledged_is_lost_over_many_kills() {
         server.start_again();
     }
     let acknowledged = acknowledged.lock().unwrap().clone();
-    assert!(acknowledged.len() as u64 > 10 * rounds(), "only {} acknowledged: the load was too thin", acknowledged.len());
-    let received = || receiver.requests().iter().map(|request| request.event_id()).collect::<HashSet<_>>();
-    until("all that was acknowledged is received", || acknowledged.is_subset(&received()));
+    assert!(
+        acknowledged.len() as u64 > 10 * rounds(),
+        "only {} acknowledged: the load was too thin",
+        acknowledged.len()
+    );
+    let seen = || receiver.requests().iter().map(Recorded::event_id).collect::<HashSet<_>>();
+    until("all that was acknowledged is received", || acknowledged.is_subset(&seen()));
 
     let api = server.admin();
     until("no delivery is left pending", || api.list("/v1/deliveries?status=pending").is_empty());

@@ -8,33 +8,122 @@ use crate::support::{Receiver, Server};
 /// Hosts that mean an address that is not public, in all forms that some parser somewhere takes.
 const FORBIDDEN: &[&str] = &[
     // Loopback in decimal, octal, hex, short, mixed and padded forms.
-    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "0x7f.1",
-    "127.0.0.1.", "127.255.255.254", "localhost", "localhost.", "LOCALHOST", "app.localhost",
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "0177.0.0.1",
+    "017700000001",
+    "0x7f.1",
+    "127.0.0.1.",
+    "127.255.255.254",
+    "localhost",
+    "localhost.",
+    "LOCALHOST",
+    "app.localhost",
     // Full-width digits and dots, and circled digits, which IDNA maps to the plain ones.
-    "１２７.０.０.１", "127。0。0。1", "①②⑦.⓪.⓪.①", "%31%32%37.0.0.1",
+    "１２７.０.０.１",
+    "127。0。0。1",
+    "①②⑦.⓪.⓪.①",
+    "%31%32%37.0.0.1",
     // "This" network, private, shared, link-local and metadata.
-    "0.0.0.0", "0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1",
-    "100.127.255.255", "169.254.169.254", "0xa9fea9fe", "2852039166", "169.254.1.1",
+    "0.0.0.0",
+    "0",
+    "0.1.2.3",
+    "10.0.0.1",
+    "10.255.255.255",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "100.64.0.1",
+    "100.127.255.255",
+    "169.254.169.254",
+    "0xa9fea9fe",
+    "2852039166",
+    "169.254.1.1",
     // Protocol assignments, documentation, benchmarks, relays, multicast, reserved, broadcast.
-    "192.0.0.1", "192.0.0.8", "192.0.0.170", "192.0.2.1", "198.51.100.7", "203.0.113.9", "198.18.0.1", "198.19.255.255",
-    "192.88.99.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
+    "192.0.0.1",
+    "192.0.0.8",
+    "192.0.0.170",
+    "192.0.2.1",
+    "198.51.100.7",
+    "203.0.113.9",
+    "198.18.0.1",
+    "198.19.255.255",
+    "192.88.99.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
     // IPv6: loopback, unspecified, unique local, link-local, site-local, documentation, discard, multicast, SRv6.
-    "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[0000:0000:0000:0000:0000:0000:0000:0001]", "[fc00::1]", "[fd12:3456::1]",
-    "[fe80::1]", "[febf::1]", "[fec0::1]", "[feff::1]", "[2001:db8::1]", "[3fff::1]", "[100::1]", "[100:0:0:1::1]",
-    "[ff02::1]", "[ff0e::1]", "[5f00::1]", "[2001:2::1]", "[2001:10::1]", "[2001:20::1]",
+    "[::1]",
+    "[::]",
+    "[0:0:0:0:0:0:0:1]",
+    "[0000:0000:0000:0000:0000:0000:0000:0001]",
+    "[fc00::1]",
+    "[fd12:3456::1]",
+    "[fe80::1]",
+    "[febf::1]",
+    "[fec0::1]",
+    "[feff::1]",
+    "[2001:db8::1]",
+    "[3fff::1]",
+    "[100::1]",
+    "[100:0:0:1::1]",
+    "[ff02::1]",
+    "[ff0e::1]",
+    "[5f00::1]",
+    "[2001:2::1]",
+    "[2001:10::1]",
+    "[2001:20::1]",
     // IPv4 in IPv6: mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP.
-    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:10.0.0.1]", "[::ffff:169.254.169.254]", "[::127.0.0.1]", "[::7f00:1]",
-    "[::ffff:0:127.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b::10.0.0.1]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::1]",
-    "[2002:7f00:1::]", "[2002:a00:1::1]", "[2002:a9fe:a9fe::1]", "[2001::1]", "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::ffff:10.0.0.1]",
+    "[::ffff:169.254.169.254]",
+    "[::127.0.0.1]",
+    "[::7f00:1]",
+    "[::ffff:0:127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[64:ff9b::10.0.0.1]",
+    "[64:ff9b::a9fe:a9fe]",
+    "[64:ff9b:1::1]",
+    "[2002:7f00:1::]",
+    "[2002:a00:1::1]",
+    "[2002:a9fe:a9fe::1]",
+    "[2001::1]",
+    "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
     "[fe80::5efe:127.0.0.1]",
     // Names of public services that lead to private addresses need a look-up; these are for the wire.
-    "[0:0:0:0:0:ffff:127.0.0.1]", "[::FFFF:7F00:0001]",
+    "[0:0:0:0:0:ffff:127.0.0.1]",
+    "[::FFFF:7F00:0001]",
 ];
 
 /// Not hosts at all.
 const UNUSABLE: &[&str] = &[
-    "[fe80::1%25lo]", "[fe80::1%lo]", "[::1%25]", "[::1", "::1", "256.0.0.1", "1.2.3.4.5", "127.0.0.1:99999", "[127.0.0.1]", "",
-    "a b", "exa mple.com", "ex%00ample.com", "-", ".", "..", "a..b", "[::g]", "0x100000000", "4294967296", "xn--a",
+    "[fe80::1%25lo]",
+    "[fe80::1%lo]",
+    "[::1%25]",
+    "[::1",
+    "::1",
+    "256.0.0.1",
+    "1.2.3.4.5",
+    "127.0.0.1:99999",
+    "[127.0.0.1]",
+    "",
+    "a b",
+    "exa mple.com",
+    "ex%00ample.com",
+    "-",
+    ".",
+    "..",
+    "a..b",
+    "[::g]",
+    "0x100000000",
+    "4294967296",
+    "xn--a",
 ];
 
 #[test]
@@ -44,7 +133,9 @@ fn no_form_of_a_forbidden_address_is_connected_to() {
     let four = Receiver::ok();
     let port = four.address.port();
     // The same port on IPv6, where the machine has it.
-    let six = std::net::TcpListener::bind(("::1", port)).is_ok().then(|| Receiver::start_on(&format!("[::1]:{port}"), |_, _| 200));
+    let six = std::net::TcpListener::bind(("::1", port))
+        .is_ok()
+        .then(|| Receiver::start_on(&format!("[::1]:{port}"), |_, _| 200));
     let mut wrong = Vec::new();
     let mut sent = Vec::new();
     for (number, host) in FORBIDDEN.iter().enumerate() {
@@ -179,11 +270,8 @@ fn proxies_in_the_environment_are_ignored() {
 /// The URL of an endpoint can be changed: the guard looks at what is connected to, not at what was registered.
 #[test]
 fn a_patched_url_is_guarded_too() {
-    let server = Server::setup()
-        .guarded()
-        .args(["--allow-http", "--allow-network", "127.0.0.2/32"])
-        .schedule("1h")
-        .start();
+    let server =
+        Server::setup().guarded().args(["--allow-http", "--allow-network", "127.0.0.2/32"]).schedule("1h").start();
     let api = server.admin();
     let open = Receiver::start_on("127.0.0.2:0", |_, _| 200);
     let closed = Receiver::ok();

@@ -26,7 +26,8 @@ impl Hosts {
 
 /// 127.0.0.2 stands for a public address, by `--allow-network`; all else keeps its rank.
 fn start() -> (Server, Hosts) {
-    let setup: Setup = Server::setup().guarded().args(["--allow-http", "--allow-network", "127.0.0.2/32"]).schedule("1h");
+    let setup: Setup =
+        Server::setup().guarded().args(["--allow-http", "--allow-network", "127.0.0.2/32"]).schedule("1h");
     let hosts = Hosts::new(setup.root());
     let file = hosts.0.clone();
     (setup.hosts(&file).start(), hosts)
@@ -79,7 +80,12 @@ fn one_forbidden_answer_among_good_ones_refuses_all() {
          127.0.0.2 mixed-e.example\n169.254.169.254 mixed-e.example",
     );
     for (name, delivered) in [
-        ("good", true), ("mixed-a", false), ("mixed-b", false), ("mixed-c", false), ("mixed-d", false), ("mixed-e", false),
+        ("good", true),
+        ("mixed-a", false),
+        ("mixed-b", false),
+        ("mixed-c", false),
+        ("mixed-d", false),
+        ("mixed-e", false),
     ] {
         api.endpoint_with(&format!("http://{name}.example:{port}/"), &json!({"account": name}));
         let event = json!({"type": "batch.completed", "data": {"object": {}}, "account": name});
@@ -101,7 +107,17 @@ fn names_that_lead_inside_are_blocked() {
     let api = server.admin();
     let inside = Receiver::ok();
     let port = inside.address.port();
-    let addresses = ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "::ffff:127.0.0.1", "fd00::1", "64:ff9b::7f00:1", "2002:7f00:1::1", "0.0.0.0"];
+    let addresses = [
+        "127.0.0.1",
+        "10.1.2.3",
+        "169.254.169.254",
+        "::1",
+        "::ffff:127.0.0.1",
+        "fd00::1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::1",
+        "0.0.0.0",
+    ];
     let lines: Vec<String> =
         addresses.iter().enumerate().map(|(number, address)| format!("{address} inside{number}.example")).collect();
     hosts.say(&lines.join("\n"));

@@ -3,6 +3,14 @@
 //!
 //! Needs the `testing` feature (failpoints, a movable clock) and the virtual environment that `tests/run` makes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test binary a panic is how a test fails, in what the tests share too"
+)]
+#![allow(clippy::duration_suboptimal_units, reason = "times are written in the unit that the case is about")]
+#![allow(clippy::cast_possible_truncation, reason = "small numbers that the tests count themselves")]
+
 mod support;
 
 mod accounts;

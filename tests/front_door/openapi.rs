@@ -41,7 +41,10 @@ fn it_is_openapi_3_1_with_everything_described() {
         let responses = operation["responses"].as_object().unwrap();
         assert!(responses.keys().any(|code| code.starts_with('2')), "{name}: no success documented");
         for (code, response) in responses {
-            assert!(!response["description"].as_str().unwrap_or("").is_empty() || response.get("$ref").is_some(), "{name} {code}");
+            assert!(
+                !response["description"].as_str().unwrap_or("").is_empty() || response.get("$ref").is_some(),
+                "{name} {code}"
+            );
         }
     }
 }
@@ -59,7 +62,7 @@ fn every_guarded_operation_documents_its_refusals() {
         for code in ["401", "403"] {
             assert!(codes.iter().any(|c| *c == code), "{name}: {code} is not documented: {codes:?}");
         }
-        if path.contains("{") {
+        if path.contains('{') {
             assert!(codes.iter().any(|c| *c == "404"), "{name}: 404 is not documented: {codes:?}");
         }
     }
@@ -77,7 +80,8 @@ fn examples_fit_their_schemas() {
                 if media["schema"].is_null() || !media_type.ends_with("json") {
                     continue;
                 }
-                let named = media["examples"].as_object().into_iter().flat_map(|all| all.values().map(|one| &one["value"]));
+                let named =
+                    media["examples"].as_object().into_iter().flat_map(|all| all.values().map(|one| &one["value"]));
                 let examples: Vec<&Value> = media.get("example").into_iter().chain(named).collect();
                 let schema = json!({"components": document["components"], "allOf": [media["schema"]]});
                 let validator = jsonschema::validator_for(&schema).unwrap();
@@ -159,7 +163,15 @@ fn properties() {
         .args(["--exclude-path", "/v1/stream"])
         .args(["--checks", "all"])
         .args(["--phases", "examples,coverage,fuzzing"])
-        .args(["--max-examples", "15", "--max-time", "60", "--generation-deterministic", "--generation-database", "none"])
+        .args([
+            "--max-examples",
+            "15",
+            "--max-time",
+            "60",
+            "--generation-deterministic",
+            "--generation-database",
+            "none",
+        ])
         .args(["--request-timeout", "10", "--workers", "1", "--no-color", "--continue-on-failure"]);
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -41,15 +41,30 @@ fn custom_headers_cannot_override_the_contracts() {
     let server = Server::start();
     let api = server.admin();
     for name in [
-        "Content-Type", "content-length", "HOST", "User-Agent", "X-MythicDot-Signature", "webhook-id", "Webhook-Timestamp",
-        "webhook-signature", "Connection", "Transfer-Encoding", "Upgrade", "TE", "Trailer", "Keep-Alive",
-        "Proxy-Authorization", "Proxy-Connection",
+        "Content-Type",
+        "content-length",
+        "HOST",
+        "User-Agent",
+        "X-MythicDot-Signature",
+        "webhook-id",
+        "Webhook-Timestamp",
+        "webhook-signature",
+        "Connection",
+        "Transfer-Encoding",
+        "Upgrade",
+        "TE",
+        "Trailer",
+        "Keep-Alive",
+        "Proxy-Authorization",
+        "Proxy-Connection",
     ] {
         let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["*"], "headers": {name: "x"}});
         let problem = api.post("/v1/endpoints", &body).any_problem();
         assert!(problem["pointer"].as_str().is_some_and(|p| p.starts_with("/headers")), "{name}: {problem}");
     }
-    for (name, value) in [("X Space", "x"), ("", "x"), ("X:Y", "x"), ("X-Line", "a\r\nB: c"), ("X-Nul", "a\u{0}b"), ("Ünï", "x")] {
+    for (name, value) in
+        [("X Space", "x"), ("", "x"), ("X:Y", "x"), ("X-Line", "a\r\nB: c"), ("X-Nul", "a\u{0}b"), ("Ünï", "x")]
+    {
         let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["*"], "headers": {name: value}});
         api.post("/v1/endpoints", &body).any_problem();
     }
@@ -60,9 +75,26 @@ fn any_2xx_is_success_and_nothing_else_is() {
     let server = Server::setup().schedule("1h").start();
     let api = server.admin();
     for (status, delivered) in [
-        (200, true), (201, true), (202, true), (204, true), (207, true), (226, true), (299, true),
-        (300, false), (301, false), (304, false), (307, false), (308, false), (400, false), (401, false), (404, false),
-        (429, false), (500, false), (502, false), (503, false), (599, false),
+        (200, true),
+        (201, true),
+        (202, true),
+        (204, true),
+        (207, true),
+        (226, true),
+        (299, true),
+        (300, false),
+        (301, false),
+        (304, false),
+        (307, false),
+        (308, false),
+        (400, false),
+        (401, false),
+        (404, false),
+        (429, false),
+        (500, false),
+        (502, false),
+        (503, false),
+        (599, false),
     ] {
         let account = format!("s{status}");
         let receiver = Receiver::start(move |_, _| Reply::status(status).body(if status == 304 { "" } else { "said" }));

@@ -9,9 +9,15 @@ use crate::support::{Answer, Api, Server};
 
 /// A token's kind: role and, if bound, account. Things asked about are always of `acme`.
 const KINDS: [(&str, Option<&str>); 9] = [
-    ("admin", None), ("read", None), ("ingest", None),
-    ("admin", Some("acme")), ("read", Some("acme")), ("ingest", Some("acme")),
-    ("admin", Some("globex")), ("read", Some("globex")), ("ingest", Some("globex")),
+    ("admin", None),
+    ("read", None),
+    ("ingest", None),
+    ("admin", Some("acme")),
+    ("read", Some("acme")),
+    ("ingest", Some("acme")),
+    ("admin", Some("globex")),
+    ("read", Some("globex")),
+    ("ingest", Some("globex")),
 ];
 
 #[derive(Debug, PartialEq)]
@@ -88,7 +94,11 @@ fn each_kind_of_token_on_each_route() {
             };
             let expected = expected(route, role, account);
             if got != expected {
-                wrong.push(format!("{role} of {} on {}: {status}, expected {expected:?}", account.unwrap_or("all"), route.name()));
+                wrong.push(format!(
+                    "{role} of {} on {}: {status}, expected {expected:?}",
+                    account.unwrap_or("all"),
+                    route.name()
+                ));
             }
         }
     }
@@ -140,8 +150,12 @@ fn rights_come_before_the_request_itself() {
     let reader = fixture.server.api_as("read", None);
     let nobody = fixture.server.anonymous();
     for (method, path) in [
-        ("POST", "/v1/endpoints"), ("PATCH", "/v1/endpoints/ep_none"), ("POST", "/v1/events"), ("POST", "/v1/tokens"),
-        ("PUT", "/v1/event-types/x"), ("POST", "/v1/deliveries/retry"),
+        ("POST", "/v1/endpoints"),
+        ("PATCH", "/v1/endpoints/ep_none"),
+        ("POST", "/v1/events"),
+        ("POST", "/v1/tokens"),
+        ("PUT", "/v1/event-types/x"),
+        ("POST", "/v1/deliveries/retry"),
     ] {
         reader.send_text(method, path, "{nonsense").problem(403);
         nobody.send_text(method, path, "{nonsense").problem(401);

@@ -17,9 +17,12 @@ fn knowing(secret: &str) -> (Receiver, Arc<Mutex<String>>) {
 fn knowing_or(secret: &str, refusal: u16) -> (Receiver, Arc<Mutex<String>>) {
     let known = Arc::new(Mutex::new(secret.to_owned()));
     let shared = Arc::clone(&known);
-    let receiver = Receiver::start(move |request: &Recorded, _| {
-        if sign::platform_verifies(&shared.lock().unwrap(), request) { 200 } else { refusal }
-    });
+    let receiver =
+        Receiver::start(
+            move |request: &Recorded, _| {
+                if sign::platform_verifies(&shared.lock().unwrap(), request) { 200 } else { refusal }
+            },
+        );
     (receiver, known)
 }
 

@@ -137,9 +137,12 @@ fn retry_after_as_a_date() {
 fn a_short_retry_after_is_waited_for() {
     let server = Server::setup().schedule("20ms,20ms").start();
     let api = server.admin();
-    let receiver = Receiver::start(|_, before| {
-        if before == 0 { Reply::status(429).header("retry-after", "1") } else { Reply::status(200) }
-    });
+    let receiver =
+        Receiver::start(
+            |_, before| {
+                if before == 0 { Reply::status(429).header("retry-after", "1") } else { Reply::status(200) }
+            },
+        );
     api.endpoint(&receiver.url());
     let event = api.event();
     let delivery = api.delivery_in(&event, "delivered");

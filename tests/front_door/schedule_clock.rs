@@ -75,7 +75,12 @@ fn run_documented(mut between: impl FnMut(&mut Stage)) {
         before = start_of(&delivery, number);
         assert!(before >= due, "attempt {} came {} ms early", number + 1, due - before);
         // Each start may lag its due time by what the machine took; the schedule goes by real starts.
-        assert!((before - first) / MINUTE - minutes <= 1, "attempt {} at minute {}", number + 1, (before - first) / MINUTE);
+        assert!(
+            (before - first) / MINUTE - minutes <= 1,
+            "attempt {} at minute {}",
+            number + 1,
+            (before - first) / MINUTE
+        );
     }
     let delivery = stage.api().delivery_in(&event, "failed");
     assert!(delivery["next_attempt_at"].is_null());

@@ -139,7 +139,11 @@ fn the_demo_does_the_whole_job_and_ends() {
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{said}");
     for kind in [
-        "batch.completed", "batch.failed", "fine_tuning.job.created", "fine_tuning.job.succeeded", "fine_tuning.job.failed",
+        "batch.completed",
+        "batch.failed",
+        "fine_tuning.job.created",
+        "fine_tuning.job.succeeded",
+        "fine_tuning.job.failed",
         "usage.threshold.reached",
     ] {
         assert!(said.contains(kind), "{kind}: {said}");

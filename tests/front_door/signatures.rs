@@ -138,18 +138,26 @@ fn imported_secrets_sign_as_they_are() {
 /// tests' own `sign` as well as the server.
 #[test]
 fn a_known_vector() {
-    let body = br#"{"id":"evt_vector","type":"batch.completed","created":1706140800,"data":{"object":{"id":"batch_1"}}}"#;
+    let body =
+        br#"{"id":"evt_vector","type":"batch.completed","created":1706140800,"data":{"object":{"id":"batch_1"}}}"#;
     let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
     assert_eq!(sign::platform(secret, body), "8430b19235427c40b747306d82bc1f2e44d39b143a94803deb57a917abc28572");
-    assert_eq!(sign::standard(secret, "evt_vector", "1706140800", body), "v1,Bujn2QG1dMfQUK2TJxTd++4PRIqauGs8fTStnVflc4Y=");
+    assert_eq!(
+        sign::standard(secret, "evt_vector", "1706140800", body),
+        "v1,Bujn2QG1dMfQUK2TJxTd++4PRIqauGs8fTStnVflc4Y="
+    );
 
     let server = Server::start();
     let api = server.admin();
     let receiver = Receiver::ok();
     api.endpoint_with(&receiver.url(), &json!({"secret": secret}));
-    let event = r#"{"id":"evt_vector","type":"batch.completed","created":1706140800,"data":{"object":{"id":"batch_1"}}}"#;
+    let event =
+        r#"{"id":"evt_vector","type":"batch.completed","created":1706140800,"data":{"object":{"id":"batch_1"}}}"#;
     api.send_text("POST", "/v1/events", event).expect(202);
     let request = receiver.wait_for(1).remove(0);
     assert_eq!(request.body, body);
-    assert_eq!(request.header("x-mythicdot-signature").unwrap(), "8430b19235427c40b747306d82bc1f2e44d39b143a94803deb57a917abc28572");
+    assert_eq!(
+        request.header("x-mythicdot-signature").unwrap(),
+        "8430b19235427c40b747306d82bc1f2e44d39b143a94803deb57a917abc28572"
+    );
 }

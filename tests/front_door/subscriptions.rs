@@ -22,7 +22,12 @@ fn each_form_of_subscription_matches_what_it_says() {
         (&["usage.*"], &["usage.threshold.reached"]),
     ];
     let kinds = [
-        "batch", "batch.completed", "batch.failed", "batch.deep.down", "batchelor.done", "fine_tuning.job.created",
+        "batch",
+        "batch.completed",
+        "batch.failed",
+        "batch.deep.down",
+        "batchelor.done",
+        "fine_tuning.job.created",
         "usage.threshold.reached",
     ];
     for (number, (subscribed, wanted)) in table.into_iter().enumerate() {
@@ -47,9 +52,20 @@ fn names_that_match_nothing_are_refused() {
     let server = Server::start();
     let api = server.admin();
     for bad in [
-        json!(["no.such"]), json!(["nosuch.*"]), json!([]), json!([""]), json!(["batch.*.x"]), json!(["*.completed"]),
-        json!(["batch*"]), json!(["**"]), json!(["batch."]), json!(["Batch.Completed"]), json!([" batch.completed"]),
-        json!([1]), json!("batch.completed"), json!(null),
+        json!(["no.such"]),
+        json!(["nosuch.*"]),
+        json!([]),
+        json!([""]),
+        json!(["batch.*.x"]),
+        json!(["*.completed"]),
+        json!(["batch*"]),
+        json!(["**"]),
+        json!(["batch."]),
+        json!(["Batch.Completed"]),
+        json!([" batch.completed"]),
+        json!([1]),
+        json!("batch.completed"),
+        json!(null),
     ] {
         let body = json!({"url": "http://127.0.0.1:9/", "event_types": bad});
         let problem = api.post("/v1/endpoints", &body).any_problem();

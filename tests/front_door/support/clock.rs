@@ -32,11 +32,6 @@ impl TestClock {
         self.write();
     }
 
-    /// The server's time, Unix milliseconds.
-    pub fn now_ms(&self) -> i64 {
-        real_now_ms() + self.offset_ms
-    }
-
     /// Puts the server's time at `ms` (Unix milliseconds).
     pub fn set_ms(&mut self, ms: i64) {
         self.offset_ms = ms - real_now_ms();
@@ -65,9 +60,4 @@ pub fn ms(time: &serde_json::Value) -> i64 {
         "not RFC 3339 in UTC with milliseconds: {text}"
     );
     text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
-}
-
-/// The RFC 3339 text of Unix milliseconds.
-pub fn rfc3339(ms: i64) -> String {
-    format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap())
 }

@@ -38,11 +38,3 @@ pub fn status(answer: &[u8]) -> Option<u16> {
     let line = String::from_utf8_lossy(answer.split(|byte| *byte == b'\r').next()?).into_owned();
     line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
-
-/// What follows the head of a raw answer.
-pub fn body(answer: &[u8]) -> &[u8] {
-    match answer.windows(4).position(|window| window == b"\r\n\r\n") {
-        Some(end) => &answer[end + 4..],
-        None => &[],
-    }
-}

@@ -12,8 +12,6 @@ use super::wait::until;
 #[derive(Clone, Debug)]
 pub struct Recorded {
     pub at: Instant,
-    /// Counts the connections of this receiver, from 0.
-    pub connection: usize,
     pub method: String,
     pub target: String,
     pub headers: Vec<(String, String)>,
@@ -187,9 +185,9 @@ impl Drop for Receiver {
 
 impl Shared {
     fn serve(&self, stream: &TcpStream) {
-        let connection = self.connections.fetch_add(1, Ordering::SeqCst);
+        self.connections.fetch_add(1, Ordering::SeqCst);
         let mut reader = BufReader::new(stream);
-        while let Some(request) = read_request(&mut reader, connection) {
+        while let Some(request) = read_request(&mut reader) {
             let before = {
                 let mut requests = self.requests.lock().unwrap();
                 requests.push(request.clone());
@@ -223,7 +221,7 @@ impl Shared {
                 false
             }
             Behaviour::Endless => {
-                let chunk = [b'.'; 65536];
+                let chunk = [b'.'; 16384];
                 let mut alive = stream.write_all(ENDLESS_HEAD).is_ok();
                 while alive && !self.stopping.load(Ordering::SeqCst) {
                     alive = stream.write_all(&chunk).is_ok();
@@ -262,7 +260,8 @@ impl Shared {
             match stream.read(&mut [0; 1]) {
                 Ok(0) => return true,
                 Ok(_) => panic!("the sender sent more than its request"),
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                }
                 Err(_) => return true,
             }
         }
@@ -270,21 +269,21 @@ impl Shared {
 }
 
 fn write_reply(mut stream: &TcpStream, reply: &Reply) -> bool {
-    let mut head = format!("HTTP/1.1 {} Because\r\n", reply.status);
+    let mut bytes = Vec::new();
+    write!(bytes, "HTTP/1.1 {} Because\r\n", reply.status).unwrap();
     for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(bytes, "{name}: {value}\r\n").unwrap();
     }
     if reply.status != 204 {
-        head.push_str(&format!("content-length: {}\r\n", reply.body.len()));
+        write!(bytes, "content-length: {}\r\n", reply.body.len()).unwrap();
     }
-    head.push_str("\r\n");
-    let mut bytes = head.into_bytes();
+    bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(&reply.body);
     stream.set_read_timeout(None).is_ok() && stream.write_all(&bytes).is_ok()
 }
 
 /// The next request of a connection; none at its end.
-fn read_request(reader: &mut BufReader<&TcpStream>, connection: usize) -> Option<Recorded> {
+fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Recorded> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let at = Instant::now();
@@ -297,7 +296,7 @@ fn read_request(reader: &mut BufReader<&TcpStream>, connection: usize) -> Option
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
-    let mut request = Recorded { at, connection, method, target, headers, body: Vec::new() };
+    let mut request = Recorded { at, method, target, headers, body: Vec::new() };
     let length: usize = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     assert!(request.header("transfer-encoding").is_none(), "the body's length is known: no chunks are due");
     request.body = vec![0; length];

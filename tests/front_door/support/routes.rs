@@ -186,11 +186,8 @@ impl Fixture {
 pub fn documented(openapi: &Value) -> Vec<String> {
     let mut all = Vec::new();
     for (path, item) in openapi["paths"].as_object().unwrap() {
-        let plain: String = path
-            .split('/')
-            .map(|part| if part.starts_with('{') { "{}" } else { part })
-            .collect::<Vec<_>>()
-            .join("/");
+        let plain: String =
+            path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/");
         for method in ["get", "put", "post", "delete", "patch", "head", "options"] {
             if item.get(method).is_some() {
                 all.push(format!("{} {plain}", method.to_uppercase()));

@@ -77,7 +77,7 @@ impl Setup {
     }
 
     pub fn listen(mut self, listen: &str) -> Self {
-        self.listen = listen.to_owned();
+        listen.clone_into(&mut self.listen);
         self
     }
 

@@ -14,7 +14,7 @@ pub fn secret(byte: u8) -> String {
 
 /// `X-MythicDot-Signature`: lower-case hex over the body, keyed with the whole secret string.
 pub fn platform(secret: &str, body: &[u8]) -> String {
-    mac(secret.as_bytes(), body).iter().map(|byte| format!("{byte:02x}")).collect()
+    mac(secret.as_bytes(), body).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// One `v1,…` signature of Standard Webhooks, keyed with the decoded part after `whsec_`.

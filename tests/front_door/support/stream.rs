@@ -36,7 +36,7 @@ impl Events {
             for line in reader.lines() {
                 let Ok(line) = line else { return };
                 if let Some(event) = line.strip_prefix("event:") {
-                    name = event.trim().to_owned();
+                    event.trim().clone_into(&mut name);
                 } else if let Some(data) = line.strip_prefix("data:") {
                     let data = serde_json::from_str(data.trim()).unwrap_or(Value::Null);
                     filling.lock().unwrap().push((std::mem::replace(&mut name, "message".to_owned()), data));
