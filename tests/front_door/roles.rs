@@ -33,6 +33,7 @@ fn expected(route: &Route, role: &str, account: Option<&str>) -> Expected {
         Who::Producers => role != "read",
         Who::Readers => role != "ingest",
         Who::Admins => role == "admin",
+        Who::ServerReaders => role != "ingest" && account.is_none(),
         Who::Operators => role == "admin" && account.is_none(),
     };
     match (role_suffices, route.scope, account) {

@@ -58,7 +58,7 @@ fn from_an_endpoint_to_its_delivery() {
     assert!(shell.ok(&["endpoint", "list"]).contains(&endpoint));
     assert!(shell.ok(&["endpoint", "get", &endpoint]).contains(&receiver.url()));
 
-    let sent = shell.json(&["event", "send", "--type", "batch.completed", "--object", r#"{"id":"batch_1"}"#]);
+    let sent = shell.json(&["event", "send", "batch.completed", "--data", r#"{"id":"batch_1"}"#]);
     let event = id(&sent);
     let delivery = id(&api.delivery_after(&event, 1));
     assert!(shell.ok(&["delivery", "list"]).contains(&delivery));
@@ -88,9 +88,9 @@ fn tokens() {
 fn a_refusal_is_told_and_exits_1() {
     let shell = Shell::new();
     for args in [
-        &["event", "send", "--type", "no.such", "--object", "{}"][..],
-        &["endpoint", "get", "ep_none"],
-        &["delivery", "retry", "dlv_none"],
+        &["event", "send", "no.such", "--data", "{}"][..],
+        &["endpoint", "get", "ep_01JJ3ZK8V0M5Y2Q7T9A4C6E8GB"],
+        &["delivery", "retry", "dlv_01JJ3ZK8V0M5Y2Q7T9A4C6E8GB"],
         &["endpoint", "create", "--url", "ftp://x/", "--event-types", "*"],
     ] {
         let output = shell.run(args);

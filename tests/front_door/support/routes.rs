@@ -17,6 +17,8 @@ pub enum Who {
     Readers,
     /// `admin`.
     Admins,
+    /// `admin` and `read`, not bound to an account: what is the whole server's.
+    ServerReaders,
     /// `admin` not bound to an account.
     Operators,
 }
@@ -70,11 +72,12 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/deliveries/{}/cancel", Who::Admins, Scope::Thing, false),
     route("POST", "/v1/deliveries/retry", Who::Admins, Scope::Own, true),
     route("GET", "/v1/event-types", Who::Readers, Scope::Server, false),
+    route("GET", "/v1/event-types/{}", Who::Readers, Scope::Server, false),
     route("POST", "/v1/event-types", Who::Operators, Scope::Server, true),
     route("PUT", "/v1/event-types/{}", Who::Operators, Scope::Server, true),
     route("DELETE", "/v1/event-types/{}", Who::Operators, Scope::Server, false),
     route("POST", "/v1/tokens", Who::Operators, Scope::Server, true),
-    route("GET", "/v1/tokens", Who::Operators, Scope::Server, false),
+    route("GET", "/v1/tokens", Who::ServerReaders, Scope::Server, false),
     route("DELETE", "/v1/tokens/{}", Who::Operators, Scope::Server, false),
     route("GET", "/v1/audit-log", Who::Readers, Scope::Own, false),
     route("GET", "/v1/stats", Who::Readers, Scope::Own, false),
