@@ -212,7 +212,7 @@ fn a_second_signal_ends_it_at_once() {
 fn it_listens_on_a_unix_socket() {
     let setup = Server::setup();
     let socket = setup.root().join("api.sock");
-    let server = setup.listen(&format!("unix:{}", socket.display())).start();
+    let server = setup.listen(&format!("unix:{}", socket.display())).start_unprobed();
     until("the socket answers", || {
         let answer = raw::exchange_unix(&socket, b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         raw::status(&answer) == Some(200)

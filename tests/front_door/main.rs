@@ -41,3 +41,4 @@ mod schedule_clock;
 mod shell;
 mod signatures;
 mod subscriptions;
+mod tls;
