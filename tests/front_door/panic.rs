@@ -52,6 +52,12 @@ fn a_dispatcher() {
     work_goes_on("dispatcher::handle=2*off->3*panic->off");
 }
 
+/// Not the actor, but one attempt of it: a future that panics while its request is open.
+#[test]
+fn an_attempt() {
+    work_goes_on("dispatcher::attempt=2*off->3*panic->off");
+}
+
 #[test]
 fn the_retry_timer() {
     work_goes_on("retry_timer::handle=1*off->2*panic->off");
