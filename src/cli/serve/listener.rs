@@ -108,7 +108,7 @@ fn tls_config(cert: &Path, key: &Path) -> Result<ServerConfig, ListenError> {
 /// The runtime does not take the socket.
 pub(super) fn start(bound: Bound, api: &Api, workers: usize) -> Result<(Server, String), ListenError> {
     let api = api.clone();
-    let server = HttpServer::new(move || App::new().configure(configure(&api)))
+    let server = HttpServer::new(move || App::new().configure(configure(api.clone())))
         .workers(workers)
         .backlog(4_096)
         .keep_alive(Duration::from_secs(75))
