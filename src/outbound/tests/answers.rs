@@ -184,15 +184,15 @@ async fn an_answer_before_the_request_is_taken_in_counts() {
 
 #[actix_web::test]
 async fn a_receiver_that_refuses_and_closes_is_heard() {
-    // Reads nothing, so that its end of the connection is closed while the request is still on its way.
+    // Closing with bytes unread resets the connection, and what is still to be written fails.
     let address = serve(|mut stream, _| {
         let _ = stream.read(&mut [0; 1000]);
         let _ = stream.write_all(b"HTTP/1.1 401 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno");
-        let _ = stream.shutdown(std::net::Shutdown::Write);
-        while stream.read(&mut [0; 65_536]).is_ok_and(|count| count > 0) {}
     });
-    let mut request = request(&format!("http://{address}/"), LONG);
-    request.body = vec![b'x'; 20_000_000].into();
-    let outcome = transport(settings()).send(request).await;
-    assert_eq!((code(&outcome), body(&outcome)), (401, "no"));
+    for round in 0..20 {
+        let mut request = request(&format!("http://{address}/"), LONG);
+        request.body = vec![b'x'; 5_000_000].into();
+        let outcome = transport(settings()).send(request).await;
+        assert_eq!((code(&outcome), body(&outcome)), (401, "no"), "round {round}");
+    }
 }
