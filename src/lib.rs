@@ -3,5 +3,6 @@
 pub mod actors;
 pub mod clock;
 pub mod domain;
+pub mod http;
 pub mod outbound;
 pub mod store;
