@@ -73,6 +73,7 @@ pub struct PutArgs {
 
 const COLUMNS: &[Column] = &[
     Column::whole("NAME", "/name"),
+    Column::whole("BUILT IN", "/built_in"),
     Column::whole("SCHEMA ENFORCED", "/enforce_schema"),
     Column::text("DESCRIPTION", "/description"),
 ];
@@ -80,6 +81,7 @@ const COLUMNS: &[Column] = &[
 const FIELDS: &[Column] = &[
     Column::whole("name", "/name"),
     Column::text("description", "/description"),
+    Column::whole("built in", "/built_in"),
     Column::whole("schema enforced", "/enforce_schema"),
 ];
 

@@ -20,8 +20,8 @@ mod printable;
 mod problem;
 mod receiver;
 mod resource;
-mod serve;
 mod resource_name;
+mod serve;
 mod sse;
 mod stats;
 mod table;
@@ -43,6 +43,7 @@ use self::{
     event_type::EventTypeCommand,
     listen::ListenArgs,
     serve::ServeArgs,
+    stats::StatsArgs,
     tail::TailArgs,
     token::TokenCommand,
 };
@@ -88,12 +89,12 @@ enum Command {
     Token(Client<TokenCommand>),
     /// Who changed what, newest first
     #[command(after_help = "Example:
-  mythichooks audit-log --limit 20")]
+  mythichooks audit-log --action endpoint.updated --since 24h")]
     AuditLog(ClientLeaf<AuditLogArgs>),
     /// Totals, the queue's depth and the last minutes
     #[command(after_help = "Example:
   mythichooks stats --json")]
-    Stats(ConnectionArgs),
+    Stats(ClientLeaf<StatsArgs>),
     /// Follow attempts and status changes as they happen
     #[command(after_help = "Examples:
   mythichooks tail --type batch.failed
@@ -181,7 +182,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::EventType(client) => block_on(client.command.run(&client.connection)),
         Command::Token(client) => block_on(client.command.run(&client.connection)),
         Command::AuditLog(client) => block_on(client.args.run(&client.connection)),
-        Command::Stats(connection) => block_on(stats::run(&connection)),
+        Command::Stats(client) => block_on(client.args.run(&client.connection)),
         Command::Tail(client) => block_on(client.args.run(&client.connection)),
     }
 }
@@ -202,7 +203,7 @@ mod tests {
     fn connection(command: &Command) -> &ConnectionArgs {
         match command {
             Command::Event(client) => &client.connection,
-            Command::Stats(connection) => connection,
+            Command::Stats(client) => &client.connection,
             other => panic!("{other:?}"),
         }
     }

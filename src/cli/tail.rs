@@ -147,21 +147,49 @@ impl Reader {
     }
 }
 
-/// One line for people: when, what, on which delivery.
+/// One line for people: when, which delivery, and its attempt or its change of status.
 fn line(output: Output, name: &str, data: &Value) -> String {
     let text = |pointer: &str| data.pointer(pointer).map_or_else(|| "-".to_owned(), table::cell);
-    let status = text("/status");
-    let tone = match status.as_str() {
-        "delivered" => Tone::Good,
-        "failed" => Tone::Bad,
-        _ => Tone::Waiting,
+    let what = if name == "attempt" {
+        let outcome = match data.pointer("/attempt/error/kind") {
+            Some(kind) => table::cell(kind),
+            None => text("/attempt/response_code"),
+        };
+        let good = data.pointer("/attempt/response_code").and_then(Value::as_u64).is_some_and(|code| code / 100 == 2);
+        let outcome = output.styled(if good { Tone::Good } else { Tone::Bad }, outcome);
+        let (number, millis) = (text("/attempt/number"), text("/attempt/duration_ms"));
+        format!("attempt {number} ({}): {outcome} in {millis} ms", text("/attempt/trigger"))
+    } else {
+        let status = text("/status");
+        let tone = match status.as_str() {
+            "delivered" => Tone::Good,
+            "failed" => Tone::Bad,
+            _ => Tone::Waiting,
+        };
+        output.styled(tone, status)
     };
-    format!(
-        "{}  {name:8}  {}  {}  {}  {}",
-        text("/at"),
-        output.styled(tone, format_args!("{status:9}")),
-        text("/type"),
-        text("/delivery_id"),
-        text("/endpoint_id"),
-    )
+    let (at, delivery, endpoint) = (text("/at"), text("/delivery_id"), text("/endpoint_id"));
+    format!("{at}  {delivery}  {endpoint}  {:26}  {what}", text("/type"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lines_for_people() {
+        let mut data = json!({
+            "at": "T", "delivery_id": "dlv_1", "endpoint_id": "ep_1", "type": "a.b", "status": "pending",
+            "attempt": {"number": 2, "trigger": "manual", "duration_ms": 7, "response_code": 503, "error": null},
+        });
+        let head = format!("T  dlv_1  ep_1  {:26}", "a.b");
+        let output = Output::piped();
+        assert_eq!(line(output, "attempt", &data), format!("{head}  attempt 2 (manual): 503 in 7 ms"));
+        data["attempt"]["error"] = json!({"kind": "timeout", "message": "m"});
+        assert_eq!(line(output, "attempt", &data), format!("{head}  attempt 2 (manual): timeout in 7 ms"));
+        assert_eq!(line(output, "delivery", &data), format!("{head}  pending"));
+        assert_eq!(line(output, "delivery", &Value::Null), format!("-  -  -  {:26}  -", "-"));
+    }
 }

@@ -57,7 +57,16 @@ pub struct UpdateArgs {
         long,
         value_name = "SETTINGS",
         value_delimiter = ',',
-        value_parser = ["timeout", "retry_schedule", "max_in_flight", "rate_limit"]
+        value_parser = [
+            "description",
+            "headers",
+            "timeout",
+            "retry_schedule",
+            "max_in_flight",
+            "rate_limit",
+            "ordered",
+            "metadata"
+        ]
     )]
     pub reset: Vec<String>,
 
@@ -79,6 +88,11 @@ pub struct ListArgs {
     /// Of this account
     #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<String>,
+
+    /// In this state
+    #[arg(long, value_name = "STATUS", value_parser = ["enabled", "paused", "disabled"])]
+    pub status: Option<String>,
+
     #[command(flatten)]
     pub pages: PageArgs,
 }

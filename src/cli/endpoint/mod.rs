@@ -16,7 +16,7 @@ use super::{
     connection::ConnectionArgs,
     error::CliError,
     list,
-    output::Output,
+    output::{Output, remark},
     resource,
     resource_name::ResourceName,
     table::{self, Column},
@@ -91,6 +91,7 @@ const FIELDS: &[Column] = &[
     Column::text("url", "/url"),
     Column::text("event types", "/event_types"),
     Column::whole("status", "/status"),
+    Column::text("disabled because", "/disabled_reason"),
     Column::whole("account", "/account"),
     Column::text("description", "/description"),
     Column::whole("ordered", "/ordered"),
@@ -103,7 +104,8 @@ const FIELDS: &[Column] = &[
     Column::whole("pending", "/health/pending"),
     Column::whole("failing since", "/health/failing_since"),
     Column::whole("last success", "/health/last_success_at"),
-    Column::text("last error", "/health/last_error"),
+    Column::whole("last error at", "/health/last_error/at"),
+    Column::text("last error", "/health/last_error/message"),
     Column::whole("created at", "/created_at"),
     Column::whole("updated at", "/updated_at"),
 ];
@@ -116,6 +118,7 @@ impl EndpointCommand {
             Self::List(args) => {
                 let mut query = Query::new();
                 list::push(&mut query, "account", args.account.as_ref());
+                list::push(&mut query, "status", args.status.as_ref());
                 list::show(connection, &["v1", "endpoints"], query, &args.pages, COLUMNS).await
             }
             Self::Get(args) => {
@@ -240,7 +243,12 @@ async fn rotate(connection: &ConnectionArgs, args: RotateArgs) -> Result<(), Cli
     if connection.json {
         return output.document(answer.text());
     }
-    output.line(answer.value()?.get("secret").map_or_else(|| "-".to_owned(), table::cell))
+    let rotated = answer.value()?;
+    output.line(rotated.get("secret").map_or_else(|| "-".to_owned(), table::cell))?;
+    if let Some(end) = rotated.get("overlap_ends_at") {
+        remark(format_args!("the old secret signs beside it until {}", table::cell(end)));
+    }
+    Ok(())
 }
 
 async fn replay(connection: &ConnectionArgs, args: ReplayArgs) -> Result<(), CliError> {

@@ -9,16 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::attempts::AttemptResource;
 use crate::{
     domain::{
-        attempt::Attempt,
-        delivery::Delivery,
-        endpoint::Endpoint,
-        event::EventBody,
-        ids::DeliveryId,
-        time::Timestamp,
+        attempt::Attempt, delivery::Delivery, endpoint::Endpoint, event::EventBody, ids::DeliveryId, time::Timestamp,
     },
     http::{
         Api, answer,
-        auth::{CanRead, Caller},
+        auth::{Caller, CanRead},
         bounded::Ranged,
         extract::{ListQuery, NoQuery, PathId},
         list::{self, List, PageParams},

@@ -1,10 +1,7 @@
 //! What people do with deliveries by hand: one attempt at once, the same for all that a filter matches, and to stop a
 //! pending one.
 
-use actix_web::{
-    HttpResponse,
-    web::Data,
-};
+use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,12 +10,14 @@ use crate::{
     domain::{delivery::Delivery, ids::DeliveryId},
     http::{
         Api, answer,
-        auth::{CanChange, Caller},
+        auth::{Caller, CanChange},
         bounded::Ranged,
         extract::{Json, NoQuery, Optional, PathId},
         list,
         problem::{Kind, Problem},
-        text::{AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText},
+        text::{
+            AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
+        },
     },
     store::{DeliveryFilter, PageRequest},
 };
@@ -174,7 +173,9 @@ async fn retry_matching(api: Data<Api>, caller: Caller<CanChange>, filter: Deliv
     let mut after = None;
     loop {
         let (store_filter, from) = (filter.clone(), after);
-        let read = api.store().read(move |store| list::fill(CHUNK, from, |part: PageRequest<_>| store.deliveries(&store_filter, part)));
+        let read = api
+            .store()
+            .read(move |store| list::fill(CHUNK, from, |part: PageRequest<_>| store.deliveries(&store_filter, part)));
         let page = read.await?;
         let endpoints = api.registry().snapshot();
         let there = |delivery: &&Delivery| endpoints.endpoint(delivery.endpoint_id).is_some();

@@ -16,7 +16,7 @@ use crate::{
     domain::ids::EndpointId,
     http::{
         Api, answer,
-        auth::{CanChange, Caller},
+        auth::{Caller, CanChange},
         bounded::Items,
         extract::{Json, NoQuery, Optional, PathId},
         problem::{Kind, Problem},

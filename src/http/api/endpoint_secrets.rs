@@ -10,7 +10,7 @@ use crate::{
     domain::{duration::HumanDuration, ids::EndpointId, signature::SigningSecret},
     http::{
         Api, answer,
-        auth::{CanChange, Caller},
+        auth::{Caller, CanChange},
         extract::{NoQuery, Optional, PathId},
         problem::{Kind, Problem},
         text::{DurationText, EndpointIdText, SecretText, Text, TimeText},

@@ -22,7 +22,7 @@ use crate::{
     },
     http::{
         Api, answer,
-        auth::{CanChange, CanRead, Caller},
+        auth::{Caller, CanChange, CanRead},
         bounded::{Prose, Ranged},
         extract::{Json, ListQuery, NoQuery, PathId},
         list::{self, List, PageParams},

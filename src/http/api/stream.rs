@@ -23,10 +23,12 @@ use crate::{
     domain::{ids::EventId, token::Token},
     http::{
         Api, answer,
-        auth::{CanRead, Caller},
+        auth::{Caller, CanRead},
         extract::Query,
         problem::{Kind, Problem},
-        text::{AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText},
+        text::{
+            AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
+        },
     },
 };
 
@@ -164,20 +166,26 @@ impl Reader {
     fn write(&self, item: &LiveItem) -> Bytes {
         let at = Text(self.api.clock().wall());
         let (name, item) = match item {
-            LiveItem::Attempt { delivery, attempt } => ("attempt", StreamItem {
-                at,
-                delivery_id: Text(delivery.id),
-                delivery: (&**delivery).into(),
-                previous_status: None,
-                attempt: Some((&**attempt).into()),
-            }),
-            LiveItem::Status { delivery, before } => ("delivery", StreamItem {
-                at,
-                delivery_id: Text(delivery.id),
-                delivery: (&**delivery).into(),
-                previous_status: Some(before.map(Text)),
-                attempt: None,
-            }),
+            LiveItem::Attempt { delivery, attempt } => (
+                "attempt",
+                StreamItem {
+                    at,
+                    delivery_id: Text(delivery.id),
+                    delivery: (&**delivery).into(),
+                    previous_status: None,
+                    attempt: Some((&**attempt).into()),
+                },
+            ),
+            LiveItem::Status { delivery, before } => (
+                "delivery",
+                StreamItem {
+                    at,
+                    delivery_id: Text(delivery.id),
+                    delivery: (&**delivery).into(),
+                    previous_status: Some(before.map(Text)),
+                    attempt: None,
+                },
+            ),
         };
         let mut chunk = format!("event: {name}\ndata: ").into_bytes();
         // JSON text has no line breaks of its own.

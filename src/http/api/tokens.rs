@@ -9,7 +9,7 @@ use crate::{
     domain::{duration::HumanDuration, ids::TokenId, token::Token},
     http::{
         Api, TokenText, answer,
-        auth::{CanChangeServer, CanReadServer, Caller},
+        auth::{Caller, CanChangeServer, CanReadServer},
         bounded::Line,
         extract::{Json, ListQuery, NoQuery, PathId},
         list::{self, List, PageParams},
@@ -93,7 +93,10 @@ pub async fn create(
         return Err(Problem::field(Kind::InvalidField, "/expires_in", "must be at least 1s"));
     }
     if name.starts_with(RESERVED_PREFIX) {
-        return Err(Problem::refused("/name", format!("names that begin with `{RESERVED_PREFIX}` are the server's own")));
+        return Err(Problem::refused(
+            "/name",
+            format!("names that begin with `{RESERVED_PREFIX}` are the server's own"),
+        ));
     }
     let text = TokenText::generate().map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
     let now = api.clock().wall();

@@ -137,7 +137,9 @@ fn check_head(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
     }
     let media_type = request.mime_type().ok().flatten().filter(|media_type| {
         media_type.essence_str() == "application/json"
-            && media_type.params().all(|(name, value)| name == "charset" && value.as_str().eq_ignore_ascii_case("utf-8"))
+            && media_type
+                .params()
+                .all(|(name, value)| name == "charset" && value.as_str().eq_ignore_ascii_case("utf-8"))
     });
     if media_type.is_none() || headers.get_all(header::CONTENT_TYPE).nth(1).is_some() {
         let detail = "the body must be JSON in UTF-8, with `Content-Type: application/json`";

@@ -13,7 +13,7 @@ use crate::{
         event::Event,
         event_type::EventTypeName,
         ids::{DeliveryId, EndpointId, EventKey},
-        schedule::{self, RetrySchedule},
+        schedule::{self, AttemptTimes, RetrySchedule},
         time::Timestamp,
     },
     store::{DueClass, DueRow, NewEvent, tests::making},
@@ -151,7 +151,7 @@ impl Model {
     }
 
     /// An attempt's end; what was asked for and is made by it goes.
-    pub fn settle(&mut self, id: DeliveryId, due: Option<DueRow>, attempt: &Attempt, newer: bool, end: Timestamp) {
+    pub fn settle(&mut self, id: DeliveryId, due: Option<DueRow>, attempt: &Attempt, newer: bool, times: AttemptTimes) {
         self.attempts += 1;
         let known = self.deliveries.get_mut(&id).unwrap();
         let alive = self.endpoints[&known.delivery.endpoint_id].alive;
@@ -162,7 +162,7 @@ impl Model {
         {
             known.asked.remove(at);
         }
-        let decision = schedule::decide(&known.delivery, attempt, &RetrySchedule::default(), newer, end);
+        let decision = schedule::decide(&known.delivery, attempt, &RetrySchedule::default(), newer, times);
         known.delivery = decision.delivery;
         known.codes.push(attempt.response_code());
         let in_turn = known.delivery.next.is_some_and(|next| next.trigger == Trigger::Rotation);
@@ -171,7 +171,7 @@ impl Model {
         }
         if !alive {
             known.asked.clear();
-            if let Some(canceled) = schedule::canceled(&known.delivery, end) {
+            if let Some(canceled) = schedule::canceled(&known.delivery, times.finished_wall) {
                 known.delivery = canceled;
             }
         }

@@ -188,7 +188,7 @@ impl Bench<'_> {
         let (attempt, newer_secret) = attempt(answer, trigger, at);
         let mut settlement = making::settlement(id, due, attempt);
         settlement.newer_secret = newer_secret;
-        self.model.settle(id, due, &settlement.attempt, newer_secret, settlement.finished_at);
+        self.model.settle(id, due, &settlement.attempt, newer_secret, settlement.times);
         settlement.queue_position = self.model.position(endpoint);
         settlement
     }
