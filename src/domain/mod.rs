@@ -4,9 +4,11 @@
 pub mod account;
 pub mod attempt;
 pub mod audit;
+pub mod byte_size;
 pub mod delivery;
 pub mod duration;
 pub mod endpoint;
+pub mod endpoint_url;
 pub mod event;
 pub mod event_type;
 pub mod ids;

@@ -1,0 +1,222 @@
+//! One attempt from look-up to outcome: which address, which connection, what is tried again, and the deadline over all.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use awc::http::Uri;
+use url::Host;
+
+use super::{
+    OutboundRequest, Resolve, Shared, SystemResolver, Transport,
+    connect::Pinned,
+    http1,
+    http2::Http2,
+    pool::{Link, Place, Pool},
+    progress::{Failure, Progress},
+};
+use crate::domain::{
+    attempt::{ErrorKind, Outcome},
+    endpoint_url::EndpointUrl,
+};
+
+/// Ends a sentence that names a forbidden address.
+const CLOSED: &str = "where this server does not send (see --allow-network)";
+
+/// The transport over the network. It holds connections, so it stays on one thread; clones share them. Use it within an
+/// actix runtime.
+pub struct AwcTransport<R = SystemResolver> {
+    shared: Arc<Shared>,
+    resolver: R,
+    pool: Rc<Pool>,
+    attempts: Rc<Cell<u64>>,
+}
+
+impl AwcTransport {
+    /// With the system's own look-up of names.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self::with_resolver(shared, SystemResolver)
+    }
+}
+
+impl<R: Resolve> AwcTransport<R> {
+    /// With another look-up of names.
+    pub fn with_resolver(shared: Arc<Shared>, resolver: R) -> Self {
+        Self { shared, resolver, pool: Rc::default(), attempts: Rc::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}
+
+impl<R: Clone> Clone for AwcTransport<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            resolver: self.resolver.clone(),
+            pool: Rc::clone(&self.pool),
+            attempts: Rc::clone(&self.attempts),
+        }
+    }
+}
+
+impl<R: Resolve> Transport for AwcTransport<R> {
+    async fn send(&self, request: OutboundRequest) -> Outcome {
+        self.attempts.set(self.attempts.get().wrapping_add(1));
+        let progress = Rc::new(Progress::new(self.attempts.get()));
+        let attempt = Attempt {
+            transport: self,
+            host: bare_host(&request.url),
+            request: &request,
+            progress: &progress,
+            link: RefCell::default(),
+        };
+        let result = tokio::time::timeout(request.timeout, progress.scope(attempt.run())).await;
+        let error = match result {
+            Ok(result) => result.err().map(Failure::into_error),
+            Err(_) => Some(progress.deadline(&attempt.host, request.timeout)),
+        };
+        if error.is_some() {
+            attempt.retire();
+        }
+        progress.outcome(error)
+    }
+}
+
+struct Attempt<'a, R> {
+    transport: &'a AwcTransport<R>,
+    /// A name or an address without brackets.
+    host: String,
+    request: &'a OutboundRequest,
+    progress: &'a Rc<Progress>,
+    /// The link in use.
+    link: RefCell<Option<Rc<Link>>>,
+}
+
+impl<R: Resolve> Attempt<'_, R> {
+    async fn run(&self) -> Result<(), Failure> {
+        let url = &self.request.url;
+        if !url.is_https() && !self.transport.shared.allow_http {
+            let message =
+                format!("{} is reached over plain HTTP, and this server runs without --allow-http", self.host);
+            return Err(Failure::new(ErrorKind::Blocked, message));
+        }
+        let uri: Uri = url.as_str().parse().map_err(|error| {
+            Failure::new(ErrorKind::Protocol, format!("the URL on {} cannot be sent to: {error}", self.host))
+        })?;
+        let authority = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
+        let mut addresses = self.addresses().await?;
+        if let Some(held) = self.transport.pool.held(url.is_https(), &authority, &addresses) {
+            addresses.retain(|address| *address != held);
+            addresses.insert(0, held);
+        }
+        let mut unreachable = None;
+        for (at, &address) in addresses.iter().enumerate() {
+            self.share_time(addresses.len() - at);
+            let place = Place { https: url.is_https(), authority: authority.clone(), address };
+            match self.try_place(place, &uri).await {
+                Err(Failure::Unreachable(error)) => {
+                    self.retire();
+                    unreachable = Some(Failure::Unreachable(error));
+                }
+                other => return other,
+            }
+        }
+        Err(unreachable.unwrap_or_else(|| self.no_address()))
+    }
+
+    /// The addresses to try. One that is forbidden refuses all: a name that leads to one is not to be trusted.
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let (shared, port) = (&self.transport.shared, self.request.url.port());
+        let found = match self.request.url.host() {
+            Host::Ipv4(address) => vec![SocketAddr::new(address.into(), port)],
+            Host::Ipv6(address) => vec![SocketAddr::new(address.into(), port)],
+            Host::Domain(name) => {
+                let found = shared.lanes.look_up(&self.transport.resolver, name, port).await;
+                self.progress.looked_up();
+                found.map_err(|error| {
+                    Failure::new(ErrorKind::Dns, format!("{} could not be looked up: {error}", self.host))
+                })?
+            }
+        };
+        let mut addresses: Vec<SocketAddr> = Vec::with_capacity(found.len());
+        for address in found {
+            if let Err(refusal) = shared.guard.check(address.ip()) {
+                let message = if matches!(self.request.url.host(), Host::Domain(_)) {
+                    format!("{} leads to {refusal}, {CLOSED}", self.host)
+                } else {
+                    format!("{refusal}, {CLOSED}")
+                };
+                return Err(Failure::new(ErrorKind::Blocked, message));
+            }
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        if addresses.is_empty() { Err(self.no_address()) } else { Ok(addresses) }
+    }
+
+    /// Gives the next of these addresses its share of the time that is left, so that one which swallows everything
+    /// leaves some for the others. The last one has it all.
+    fn share_time(&self, addresses: usize) {
+        let left = self.request.timeout.saturating_sub(self.progress.started().elapsed());
+        let share = left / u32::try_from(addresses).unwrap_or(u32::MAX).max(1);
+        self.progress.connect_by.set(if addresses > 1 { Instant::now().checked_add(share) } else { None });
+    }
+
+    /// On a kept connection if there is one, and where that turns out to be closed, once more on a new one.
+    async fn try_place(&self, place: Place, uri: &Uri) -> Result<(), Failure> {
+        match self.try_link(place.clone(), uri).await {
+            Err(Failure::Stale(_)) => {
+                self.transport.pool.forget(&place);
+                self.try_link(place, uri).await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_link(&self, place: Place, uri: &Uri) -> Result<(), Failure> {
+        let (progress, limit) = (self.progress, self.transport.shared.response_body_limit);
+        progress.begin_try(place.address);
+        let tls = place.https.then(|| Arc::clone(&self.transport.shared.tls));
+        let pinned = Pinned { address: place.address, host: self.host.clone(), tls };
+        let link = self.transport.pool.link(place, pinned);
+        self.link.replace(Some(Rc::clone(&link)));
+        if let Some(http2) = link.open_http2() {
+            return http2.exchange(uri, self.request, progress, limit).await;
+        }
+        let result = http1::exchange(&link, uri, self.request, progress, limit).await;
+        let Some(socket) = progress.take_http2() else { return result };
+        let http2 = Http2::begin(socket, &self.host, progress).await?;
+        link.http2.replace(Some(Rc::clone(&http2)));
+        http2.exchange(uri, self.request, progress, limit).await
+    }
+
+    fn no_address(&self) -> Failure {
+        Failure::new(ErrorKind::Dns, format!("{} has no address", self.host))
+    }
+}
+
+impl<R> Attempt<'_, R> {
+    /// Lets go of the link in use: what is wrong with one connection is likely wrong with the others.
+    fn retire(&self) {
+        if let Some(link) = self.link.take() {
+            self.transport.pool.retire(&link);
+        }
+    }
+}
+
+/// What a certificate has to be for: an address without its brackets, a name without its final dot.
+fn bare_host(url: &EndpointUrl) -> String {
+    match url.host() {
+        Host::Domain(name) => name.strip_suffix('.').unwrap_or(name).to_owned(),
+        Host::Ipv4(address) => address.to_string(),
+        Host::Ipv6(address) => address.to_string(),
+    }
+}

@@ -1,0 +1,108 @@
+//! The way out: one signed request to one endpoint, under one deadline, to an address that was checked.
+//!
+//! [`Transport`] is what the actors see; [`AwcTransport`] is the only one that is on the network. An attempt goes
+//! look-up (`lookup`), guard (`guard`), a kept or a new connection to that one address (`pool`, `connect`, `wire`),
+//! the exchange (`http1`, `http2`), and what was seen on the way (`progress`) becomes the domain's `Outcome`.
+//!
+//! HTTP/1.1 is awc's. HTTP/2 is spoken with the `h2` crate itself, on which awc builds: awc 3.11 sends a `GET /` of its
+//! own when it closes an HTTP/2 connection, and keeps broken ones. What awc's HTTP/1.1 gets wrong is put right in
+//! `answer_head`, on the bytes before it sees them.
+
+mod answer_head;
+mod awc_transport;
+mod connect;
+mod guard;
+mod http1;
+mod http2;
+mod lookup;
+mod pool;
+mod progress;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod wire;
+
+use std::{future::Future, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+pub use awc::http::header::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use ipnet::IpNet;
+
+pub use self::{
+    awc_transport::AwcTransport,
+    guard::{Guard, Refusal},
+    lookup::{Resolve, SystemResolver},
+    tls::TlsError,
+};
+use crate::domain::{attempt::Outcome, endpoint_url::EndpointUrl};
+
+/// What an operator sets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Ranges that are opened beside the public ones (`--allow-network`).
+    pub allow_networks: Vec<IpNet>,
+    /// Whether plain HTTP is allowed (`--allow-http`).
+    pub allow_http: bool,
+    /// A PEM file with certificates that are trusted beside the system's (`--ca-file`).
+    pub extra_ca: Option<PathBuf>,
+    /// Bytes of an answer's body that are read and kept.
+    pub response_body_limit: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { allow_networks: Vec::new(), allow_http: false, extra_ca: None, response_body_limit: 4096 }
+    }
+}
+
+/// One request. `Debug` leaves the headers' values and the body out.
+pub struct OutboundRequest {
+    /// Where to.
+    pub url: EndpointUrl,
+    /// Every header but `Host` and `Content-Length`, which follow from the rest.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Bytes,
+    /// Over the whole attempt, from look-up to the last byte.
+    pub timeout: Duration,
+}
+
+impl std::fmt::Debug for OutboundRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OutboundRequest({} bytes, within {:?})", self.body.len(), self.timeout)
+    }
+}
+
+/// Sends requests. A transport belongs to one thread.
+pub trait Transport {
+    /// Makes one attempt. Never fails: what went wrong is in the outcome. Dropping the future ends the attempt.
+    fn send(&self, request: OutboundRequest) -> impl Future<Output = Outcome>;
+}
+
+/// What the transports of all threads have in common; made once.
+pub struct Shared {
+    guard: Guard,
+    allow_http: bool,
+    response_body_limit: usize,
+    tls: Arc<rustls::ClientConfig>,
+    lanes: lookup::Lanes,
+}
+
+impl Shared {
+    /// Reads the system's certificates and the extra ones. A system without any is fine: then only receivers signed by
+    /// the extra ones are trusted. Errors when the file with the extra ones cannot be used. Reads files, so it blocks.
+    pub fn new(settings: Settings) -> Result<Self, TlsError> {
+        Ok(Self {
+            tls: Arc::new(tls::client_config(settings.extra_ca.as_deref())?),
+            guard: Guard::new(settings.allow_networks),
+            allow_http: settings.allow_http,
+            response_body_limit: settings.response_body_limit,
+            lanes: lookup::Lanes::default(),
+        })
+    }
+
+    /// Whether an address may be connected to; see [`Guard::check`].
+    pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.guard.check(address)
+    }
+}

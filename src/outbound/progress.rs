@@ -1,0 +1,270 @@
+//! What has been seen of an attempt so far, written by every part of it as it happens, so that the deadline can strike
+//! anywhere and the log still tells how far it came. awc runs our connector and our stream inside its own futures,
+//! which the attempt polls; so they find its progress in a task-local.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use super::{answer_head::AnswerHead, wire::TlsSocket};
+use crate::domain::attempt::{AttemptError, ErrorKind, Outcome, Response, Timing};
+
+tokio::task_local! {
+    static CURRENT: Rc<Progress>;
+}
+
+/// Where an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    LookUp,
+    Connect(SocketAddr),
+    Handshake(SocketAddr),
+    Exchange,
+    Body,
+}
+
+/// Why an attempt, or one try of it, came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There is no connection to this address; another one may do.
+    Unreachable(AttemptError),
+    /// A kept connection was closed before it brought anything; a new one may do.
+    Stale(AttemptError),
+    /// The attempt failed.
+    Final(AttemptError),
+}
+
+impl Failure {
+    /// A failed attempt.
+    pub(super) fn new(kind: ErrorKind, message: String) -> Self {
+        Self::Final(AttemptError { kind, message })
+    }
+
+    /// For the log.
+    pub(super) fn into_error(self) -> AttemptError {
+        match self {
+            Self::Unreachable(error) | Self::Stale(error) | Self::Final(error) => error,
+        }
+    }
+}
+
+/// Of one attempt.
+pub(super) struct Progress {
+    /// Tells attempts apart on one thread.
+    pub(super) id: u64,
+    started: Instant,
+    phase: Cell<Phase>,
+    timing: Cell<Timing>,
+    remote: Cell<Option<SocketAddr>>,
+    /// Until when a connection may take to come about, where there are other addresses to try.
+    pub(super) connect_by: Cell<Option<Instant>>,
+    fresh: Cell<bool>,
+    wrote_at: Cell<Option<Instant>>,
+    heard: Cell<bool>,
+    closed_in_body: Cell<bool>,
+    head_at: Cell<Option<Instant>>,
+    response: RefCell<Option<Response>>,
+    until_close: Cell<bool>,
+    failure: RefCell<Option<Failure>>,
+    http2: RefCell<Option<TlsSocket>>,
+}
+
+impl Progress {
+    pub(super) fn new(id: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            id,
+            started: now,
+            phase: Cell::new(Phase::LookUp),
+            timing: Cell::default(),
+            remote: Cell::default(),
+            connect_by: Cell::default(),
+            fresh: Cell::default(),
+            wrote_at: Cell::default(),
+            heard: Cell::default(),
+            closed_in_body: Cell::default(),
+            head_at: Cell::default(),
+            response: RefCell::default(),
+            until_close: Cell::default(),
+            failure: RefCell::default(),
+            http2: RefCell::default(),
+        }
+    }
+
+    /// Runs an attempt with its progress in reach of [`Progress::current`].
+    pub(super) async fn scope<T>(self: &Rc<Self>, attempt: impl Future<Output = T>) -> T {
+        CURRENT.scope(Rc::clone(self), attempt).await
+    }
+
+    /// The attempt that polls the caller, if one does.
+    pub(super) fn current() -> Option<Rc<Self>> {
+        CURRENT.try_with(Rc::clone).ok()
+    }
+
+    /// Another connection is tried: forgets what the one before brought.
+    pub(super) fn begin_try(&self, address: SocketAddr) {
+        self.remote.set(Some(address));
+        self.phase.set(Phase::Exchange);
+        self.fresh.set(false);
+        self.wrote_at.set(None);
+        self.heard.set(false);
+        self.closed_in_body.set(false);
+        self.failure.take();
+        self.http2.take();
+        self.time(|timing| (timing.connect, timing.tls) = (None, None));
+    }
+
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(super) fn looked_up(&self) {
+        self.time(|timing| timing.dns = Some(self.started.elapsed()));
+    }
+
+    pub(super) fn connecting(&self, address: SocketAddr) {
+        self.fresh.set(true);
+        self.phase.set(Phase::Connect(address));
+    }
+
+    pub(super) fn connected(&self, address: SocketAddr, took: Duration) {
+        self.phase.set(Phase::Handshake(address));
+        self.time(|timing| timing.connect = Some(took));
+    }
+
+    pub(super) fn secured(&self, took: Duration) {
+        self.time(|timing| timing.tls = Some(took));
+    }
+
+    /// Whether this try made its own connection.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh.get()
+    }
+
+    /// The request's first byte is on its way.
+    pub(super) fn writes(&self) {
+        self.phase.set(Phase::Exchange);
+        self.wrote_at.set(Some(Instant::now()));
+    }
+
+    /// Bytes of an answer have come.
+    pub(super) fn hears(&self) {
+        self.heard.set(true);
+    }
+
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard.get()
+    }
+
+    /// The connection ended while a body was read.
+    pub(super) fn closed_in_body(&self) {
+        self.closed_in_body.set(true);
+    }
+
+    pub(super) fn is_closed_in_body(&self) -> bool {
+        self.closed_in_body.get()
+    }
+
+    /// Whether the body's end is missing.
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.closed_in_body.get() && !self.until_close.get()
+    }
+
+    pub(super) fn ends_with_connection(&self) -> bool {
+        self.until_close.get()
+    }
+
+    /// A final head has come.
+    pub(super) fn answered(&self, head: AnswerHead) {
+        let now = Instant::now();
+        self.phase.set(Phase::Body);
+        self.head_at.set(Some(now));
+        self.time(|timing| timing.first_byte = self.wrote_at.get().map(|at| now - at));
+        self.until_close.set(head.until_close);
+        let response = Response { code: head.code, headers: head.headers, body: Vec::new(), truncated: false };
+        self.response.replace(Some(response));
+    }
+
+    /// Keeps as much of a chunk as there is room for; whether that was all of it.
+    pub(super) fn keep(&self, chunk: &[u8], limit: usize) -> bool {
+        let mut response = self.response.borrow_mut();
+        let Some(response) = response.as_mut() else { return true };
+        let room = limit.saturating_sub(response.body.len()).min(chunk.len());
+        response.body.extend_from_slice(&chunk[..room]);
+        room == chunk.len()
+    }
+
+    /// Bytes of the body that are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.response.borrow().as_ref().map_or(0, |response| response.body.len())
+    }
+
+    /// The body goes on, unread.
+    pub(super) fn truncates(&self) {
+        if let Some(response) = self.response.borrow_mut().as_mut() {
+            response.truncated = true;
+        }
+    }
+
+    /// A part that awc runs failed, and knows better than awc why. The first one counts.
+    pub(super) fn fails(&self, failure: Failure) {
+        self.failure.borrow_mut().get_or_insert(failure);
+    }
+
+    pub(super) fn take_failure(&self) -> Option<Failure> {
+        self.failure.take()
+    }
+
+    /// A connection turned out to speak HTTP/2.
+    pub(super) fn offer_http2(&self, socket: TlsSocket) {
+        self.http2.replace(Some(socket));
+    }
+
+    pub(super) fn take_http2(&self) -> Option<TlsSocket> {
+        self.http2.take()
+    }
+
+    /// What to say when the deadline strikes now.
+    pub(super) fn deadline(&self, host: &str, timeout: Duration) -> AttemptError {
+        let within = format!("within {}", seconds(timeout));
+        let message = match self.phase.get() {
+            Phase::LookUp => format!("looking up {host} did not end {within}"),
+            Phase::Connect(address) => format!("no connection to {host} at {address} {within}"),
+            Phase::Handshake(address) => format!("the TLS handshake with {host} at {address} did not end {within}"),
+            Phase::Exchange => format!("no answer from {host}{} {within}", self.at()),
+            Phase::Body => format!("the answer of {host}{} did not end {within}", self.at()),
+        };
+        AttemptError { kind: ErrorKind::Timeout, message }
+    }
+
+    /// " at ADDRESS", for a message.
+    pub(super) fn at(&self) -> String {
+        self.remote.get().map(|address| format!(" at {address}")).unwrap_or_default()
+    }
+
+    /// The outcome, with what there is by now.
+    pub(super) fn outcome(&self, error: Option<AttemptError>) -> Outcome {
+        self.time(|timing| timing.body = self.head_at.get().map(|at| at.elapsed()));
+        let reached = self.timing.get().connect.is_some() || !self.fresh.get();
+        Outcome {
+            duration: self.started.elapsed(),
+            timing: self.timing.get(),
+            remote_addr: self.remote.get().filter(|_| reached),
+            response: self.response.take(),
+            error,
+        }
+    }
+
+    fn time(&self, set: impl FnOnce(&mut Timing)) {
+        let mut timing = self.timing.get();
+        set(&mut timing);
+        self.timing.set(timing);
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}

@@ -1,0 +1,183 @@
+//! What a receiver may answer: sound, odd, endless and broken.
+
+use super::*;
+
+async fn answered(bytes: impl Into<Vec<u8>>) -> Outcome {
+    let bytes = bytes.into();
+    let address = serve(move |mut stream, _| {
+        read_request(&mut stream);
+        let _ = stream.write_all(&bytes);
+    });
+    post(&transport(settings()), address).await
+}
+
+#[actix_web::test]
+async fn head_and_body_are_kept() {
+    let outcome =
+        answered("HTTP/1.1 429 Slow\r\nZ: 1\r\nRetry-After: 7\r\nA: 2\r\nContent-Length: 4\r\n\r\nbusy").await;
+    assert_eq!((code(&outcome), body(&outcome)), (429, "busy"));
+    let response = outcome.response.unwrap();
+    let names: Vec<_> = response.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["z", "retry-after", "a", "content-length"]);
+    assert!(!response.truncated);
+    let timing = outcome.timing;
+    assert_eq!((timing.dns, timing.tls), (None, None), "an address in a plain URL");
+    assert!(timing.connect.is_some() && timing.first_byte.is_some() && timing.body.is_some());
+    assert!(outcome.remote_addr.is_some_and(|address| address.ip().is_loopback()));
+}
+
+#[actix_web::test]
+async fn bodies_end_in_every_way() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\nhello",
+        "HTTP/1.0 200 OK\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello",
+    ] {
+        let outcome = answered(answer).await;
+        assert_eq!((code(&outcome), body(&outcome)), (200, "hello"), "{answer:?}");
+        assert!(!outcome.response.unwrap().truncated);
+    }
+}
+
+#[actix_web::test]
+async fn answers_without_a_body_wait_for_none() {
+    for answer in [
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let (address, _) = serve_bytes(answer);
+        let outcome = post(&transport(settings()), address).await;
+        assert_eq!((outcome.error.as_ref(), body(&outcome)), (None, ""), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_breaks_off_is_no_whole_answer() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello",
+    ] {
+        let outcome = answered(answer).await;
+        assert_eq!(kind(&outcome), Some(ErrorKind::Connect), "{answer:?}");
+        assert_eq!((outcome.response.as_ref().unwrap().code, body(&outcome)), (200, "hello"));
+    }
+}
+
+#[actix_web::test]
+async fn interim_answers_are_not_the_answer() {
+    let hints =
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+    let (address, seen) = serve_bytes(format!("{hints}{OK}"));
+    let transport = transport(settings());
+    for _ in 0..2 {
+        let outcome = post(&transport, address).await;
+        assert_eq!((code(&outcome), body(&outcome)), (200, "ok"));
+    }
+    assert_eq!(seen.lock().unwrap().len(), 2);
+}
+
+#[actix_web::test]
+async fn a_long_body_is_read_as_far_as_it_is_kept() {
+    let limit = Settings::default().response_body_limit;
+    let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {limit}\r\n\r\n{}", "a".repeat(limit));
+    let outcome = answered(whole).await;
+    assert_eq!((code(&outcome), body(&outcome).len()), (200, limit));
+    assert!(!outcome.response.unwrap().truncated);
+    for head in ["Content-Length: 1000000\r\n\r\n", "\r\n"] {
+        let outcome = answered(format!("HTTP/1.1 200 OK\r\n{head}{}", "a".repeat(1_000_000))).await;
+        assert_eq!((code(&outcome), body(&outcome).len()), (200, limit));
+        assert!(outcome.response.unwrap().truncated);
+    }
+}
+
+#[actix_web::test]
+async fn an_endless_body_ends_the_connection_and_is_an_answer() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let sender = Mutex::new(sender);
+    let address = serve(move |mut stream, _| {
+        read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while stream
+            .write_all(b"400\r\n")
+            .and_then(|()| stream.write_all(&[b'a'; 0x400]))
+            .and_then(|()| stream.write_all(b"\r\n"))
+            .is_ok()
+        {}
+        sender.lock().unwrap().send(()).unwrap();
+    });
+    let outcome = post(&transport(settings()), address).await;
+    assert_eq!(code(&outcome), 200);
+    assert!(outcome.response.unwrap().truncated);
+    receiver.recv_timeout(LONG).expect("the connection is closed");
+}
+
+#[actix_web::test]
+async fn a_body_that_stops_at_the_limit_is_not_waited_for() {
+    let limit = Settings::default().response_body_limit;
+    let address = serve(move |mut stream, _| {
+        read_request(&mut stream);
+        let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n\r\n{}", "a".repeat(limit)).as_bytes());
+        read_request(&mut stream);
+    });
+    let outcome = post(&transport(settings()), address).await;
+    assert_eq!(code(&outcome), 200);
+    assert!(outcome.response.unwrap().truncated);
+}
+
+#[actix_web::test]
+async fn what_is_not_http_is_a_protocol_error() {
+    let huge = format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "b".repeat(1_000_000));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(100_000));
+    for answer in [
+        "SSH-2.0-OpenSSH_9.6\r\n",
+        "garbage",
+        "HTTP/1.1 banana\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+        &huge,
+        &many,
+    ] {
+        let outcome = answered(answer).await;
+        let shown = &answer[..answer.len().min(80)];
+        assert_eq!(kind(&outcome), Some(ErrorKind::Protocol), "{shown:?}: {outcome:?}");
+        assert!(message(&outcome).contains("127.0.0.1"), "{}", message(&outcome));
+    }
+}
+
+#[actix_web::test]
+async fn a_connection_without_a_whole_head_is_a_connect_error() {
+    for answer in ["", "HT", "HTTP/1.1 200 OK\r\nContent-"] {
+        let outcome = answered(answer).await;
+        assert_eq!(kind(&outcome), Some(ErrorKind::Connect), "{answer:?}");
+        assert_eq!(outcome.response, None);
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_before_the_request_is_taken_in_counts() {
+    for closes in [true, false] {
+        let address = serve(move |mut stream, _| {
+            let _ = stream.read(&mut [0; 1000]);
+            let _ = stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig");
+            if !closes {
+                thread::sleep(SHORT * 4);
+            }
+        });
+        let mut request = request(&format!("http://{address}/"), LONG);
+        request.body = vec![b'x'; 20_000_000].into();
+        let transport = transport(settings());
+        let outcome = transport.send(request).await;
+        // A receiver that closes with bytes unread resets the connection, and its answer may be lost on the way.
+        if !closes || outcome.error.is_none() {
+            assert_eq!((code(&outcome), body(&outcome)), (413, "big"), "closes: {closes}");
+        }
+    }
+}
