@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::{problem::Problem, serve::ServeError};
+use crate::store::OpenError;
 
 /// Why a command did not do its work. Its text goes to standard error, so none of these carries a secret.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum CliError {
     /// The server did not start, or ended early.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A store did not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// No usable answer came from the server.
     #[error("{server}: {reason}")]
     Unreachable { server: String, reason: String },

@@ -27,6 +27,7 @@ mod stats;
 mod table;
 mod tail;
 mod token;
+mod verify;
 
 use std::{future::Future, io::Write as _, process::ExitCode};
 
@@ -46,6 +47,7 @@ use self::{
     stats::StatsArgs,
     tail::TailArgs,
     token::TokenCommand,
+    verify::VerifyArgs,
 };
 
 /// A webhook server in one binary: signed, durable, retried deliveries with no database beside it
@@ -73,6 +75,8 @@ struct Cli {
 enum Command {
     /// Run the server
     Serve(Box<ServeArgs>),
+    /// Check a stopped server's store, or a copy of one
+    Verify(VerifyArgs),
     /// See the whole job done: a scratch store, a server, a receiver, events, retries
     Demo(DemoArgs),
     /// A receiver for people who build one: verifies, prints, and fails or is slow on purpose
@@ -174,6 +178,7 @@ pub fn run() -> ExitCode {
 fn execute(command: Command) -> Result<(), CliError> {
     match command {
         Command::Serve(args) => Ok(serve::run(&args)?),
+        Command::Verify(args) => args.run(),
         Command::Demo(args) => block_on(args.run()),
         Command::Listen(args) => block_on(args.run()),
         Command::Event(client) => block_on(client.command.run(&client.connection)),
