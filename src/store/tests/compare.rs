@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
+        attempt::Attempt,
         delivery::{Delivery, DeliveryStatus},
         event::Event,
         ids::DeliveryId,
@@ -27,7 +28,7 @@ pub fn compare(store: &Store, model: &Model) {
         let id = known.delivery.id;
         assert_eq!(store.delivery(id).unwrap().as_ref(), Some(&known.delivery));
         let attempts = store.attempts(id).unwrap();
-        assert_eq!(attempts.iter().map(|a| a.response_code()).collect::<Vec<_>>(), known.codes);
+        assert_eq!(attempts.iter().map(Attempt::response_code).collect::<Vec<_>>(), known.codes);
         assert!((1..).zip(&attempts).all(|(number, attempt)| attempt.number == number));
     }
     let mut with_work = Vec::new();
@@ -84,7 +85,7 @@ pub fn compare_lists(store: &Store, model: &Model, listings: &[Listing]) {
         let matching = model.events.values().rev().map(|known| &known.event).filter(|event| {
             filter.event_type.as_ref().is_none_or(|event_type| *event_type == event.event_type)
                 && filter.account.as_ref().is_none_or(|account| *account == event.account)
-                && within(&filter.since, &filter.until, event.accepted_at)
+                && within(filter.since, filter.until, event.accepted_at)
         });
         assert_eq!(found, matching.cloned().collect::<Vec<Event>>(), "{filter:?}");
     }
@@ -134,9 +135,9 @@ fn wanted(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
         && filter.event_type.as_ref().is_none_or(|event_type| *event_type == delivery.event_type)
         && filter.account.as_ref().is_none_or(|account| *account == delivery.account)
         && filter.response_code.is_none_or(|code| delivery.last_response_code == Some(code))
-        && within(&filter.since, &filter.until, delivery.created_at)
+        && within(filter.since, filter.until, delivery.created_at)
 }
 
-fn within(since: &Option<Timestamp>, until: &Option<Timestamp>, at: Timestamp) -> bool {
+fn within(since: Option<Timestamp>, until: Option<Timestamp>, at: Timestamp) -> bool {
     since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
 }

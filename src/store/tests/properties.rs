@@ -45,7 +45,7 @@ struct Bench<'a> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_holds_what_the_model_holds(actions in actions(), listings in listings()) {
@@ -65,6 +65,11 @@ proptest! {
         bench.reopen();
         compare(bench.store(), &bench.model);
     }
+}
+
+/// Few, so that every run of the tests can afford them; more by proptest's own variable.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60)
 }
 
 impl Bench<'_> {
