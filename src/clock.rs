@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -49,18 +49,17 @@ impl Clock {
         Timestamp::from_millis(anchored.saturating_add(self.test_offset()))
     }
 
+    /// The time of day at which the steady clock will show this time, if nobody sets the clock until then.
+    #[must_use]
+    pub fn wall_at(&self, steady: Timestamp) -> Timestamp {
+        let ahead = self.wall().as_millis().saturating_sub(self.steady().as_millis());
+        Timestamp::from_millis(steady.as_millis().saturating_add(ahead))
+    }
+
     /// Starts the steady clock no earlier than this: a store that was written under a later clock stays in order.
     pub fn not_before(&self, time: Timestamp) {
         let anchor = time.as_millis().saturating_sub(boot_millis());
         self.0.anchor.fetch_max(anchor, Ordering::Relaxed);
-    }
-
-    /// Time on a clock that only measures distances.
-    #[must_use]
-    pub fn elapsed_since_boot(&self) -> Duration {
-        let now = clock_gettime(ClockId::Boottime);
-        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-        Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
     }
 
     #[cfg(not(feature = "testing"))]

@@ -79,9 +79,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Whether it waits in its endpoint's queue for its first turn. Such a one has no due row: the queue is enough.
+    /// Whether it waits in its endpoint's queue for its first turn. Such a one has no due row: the queue is enough. It
+    /// ceases to be fresh when a `Retry-After` on a manual attempt puts its first turn off.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        self.scheduled_made == 0 && self.next.is_some_and(|next| next.trigger == Trigger::Schedule)
+        let on_schedule = self.next.filter(|next| next.trigger == Trigger::Schedule);
+        self.scheduled_made == 0 && on_schedule.is_some_and(|next| next.at <= self.created_at)
     }
 }

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod attempt;
 pub mod audit;
+pub mod byte_size;
 pub mod delivery;
 pub mod duration;
 pub mod endpoint;

@@ -1,8 +1,47 @@
-//! An endpoint's own request headers: what a name and a value may be, and which names are ours or the connection's.
+//! What a receiver finds in a request's head: the headers of the contract (section 2), and an endpoint's own, whose
+//! names may be neither ours nor the connection's.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::{endpoint::Endpoint, event::EventBody, ids::EventId, time::Timestamp};
+
+/// The `User-Agent` of every attempt.
+pub const USER_AGENT: &str = concat!("Mythichooks/", env!("CARGO_PKG_VERSION"));
+
+/// The headers of one attempt, in the order in which they are sent.
+///
+/// `at` is the wall clock's time of the attempt. `platform_generation` says which secret `X-MythicDot-Signature` is
+/// made with; `webhook-signature` carries one signature for each secret that is live at that time.
+#[must_use]
+pub fn sent_headers(
+    endpoint: &Endpoint,
+    event: &EventId,
+    body: &EventBody,
+    at: Timestamp,
+    platform_generation: u32,
+) -> Vec<(String, String)> {
+    let bytes = body.bytes();
+    let platform = endpoint.secrets.at_least(platform_generation, at).secret.platform_signature(bytes);
+    let mut standard = String::new();
+    for live in endpoint.secrets.live_at(at) {
+        if !standard.is_empty() {
+            standard.push(' ');
+        }
+        standard.push_str(&live.secret.standard_webhooks_signature(event, at, bytes));
+    }
+    let ours = [
+        ("content-type", "application/json".to_owned()),
+        ("user-agent", USER_AGENT.to_owned()),
+        ("x-mythicdot-signature", platform),
+        ("webhook-id", event.to_string()),
+        ("webhook-timestamp", at.as_seconds().to_string()),
+        ("webhook-signature", standard),
+    ];
+    let own = endpoint.headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned()));
+    ours.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(own).collect()
+}
 
 /// One custom header. Values can hold credentials, so `Debug` shows the name alone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

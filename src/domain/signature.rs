@@ -162,9 +162,15 @@ impl SecretRing {
         self.older.drain(..surplus);
     }
 
+    /// Whether a 2xx to a platform signature of this generation would be news.
+    #[must_use]
+    pub fn is_news(&self, generation: u32) -> bool {
+        generation > self.platform_from
+    }
+
     /// Notes that the receiver answered 2xx to a platform signature of this generation. True if that is news.
     pub fn taken_by_receiver(&mut self, generation: u32) -> bool {
-        let news = generation > self.platform_from;
+        let news = self.is_news(generation);
         if news {
             self.platform_from = generation;
         }

@@ -1,0 +1,228 @@
+//! One turn of a delivery, as a task of its own: sign, send, write down what came of it, and, where a receiver refused
+//! an old secret during a rotation's overlap, at once the same again under the newer one.
+
+use std::{cell::OnceCell, panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Duration};
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use futures_util::FutureExt;
+
+use super::{
+    capacity::Place,
+    dispatchers::Slot,
+    endpoint_registry::{Disable, SecretTaken},
+    floor::Shared,
+    turns::Turn,
+};
+use crate::{
+    domain::{
+        attempt::{Attempt, AttemptError, ErrorKind, Outcome, Timing, Trigger},
+        delivery::Delivery,
+        endpoint::{EffectiveSettings, Endpoint},
+        endpoint_url::EndpointUrl,
+        event::EventBody,
+        ids::DeliveryId,
+        request_headers::sent_headers,
+        schedule::{AttemptTimes, RetrySchedule},
+    },
+    outbound::{AwcTransport, OutboundRequest, Transport},
+    store::{DueRow, Settled, Settlement, StoreError},
+};
+
+/// The pause before a settlement that the store did not take is tried again.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
+
+thread_local! {
+    /// Connections belong to the thread that made them.
+    static TRANSPORT: OnceCell<Rc<AwcTransport>> = const { OnceCell::new() };
+}
+
+fn transport(shared: &Shared) -> Rc<AwcTransport> {
+    TRANSPORT.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(AwcTransport::new(Arc::clone(&shared.outbound))))))
+}
+
+/// The lease on a delivery; given back when its turn is over, however it ends.
+struct Lease {
+    shared: Arc<Shared>,
+    slot: Arc<Slot>,
+    endpoint: Arc<Endpoint>,
+    delivery: DeliveryId,
+    _place: Place,
+}
+
+impl Lease {
+    /// The delivery still waits for its first turn: its Dispatcher finds it in the store again.
+    fn put_back(&self) {
+        self.slot.leases().put_back(self.delivery);
+        self.shared.dispatchers.reread(self.endpoint.id);
+    }
+
+    async fn put_back_after_a_pause(&self, fresh: bool) {
+        if fresh {
+            self.put_back();
+        } else {
+            self.shared.dispatchers.reread(self.endpoint.id);
+        }
+        tokio::time::sleep(STORE_PAUSE).await;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.slot.leases().release(self.delivery);
+        self.shared.dispatchers.nudge(self.endpoint.id);
+    }
+}
+
+/// Starts the turn; the Dispatcher is told to look again when it is over.
+pub(super) fn spawn(
+    shared: &Arc<Shared>,
+    slot: &Arc<Slot>,
+    endpoint: Arc<Endpoint>,
+    effective: EffectiveSettings,
+    turn: Turn,
+    place: Place,
+) {
+    let lease = Lease {
+        shared: Arc::clone(shared),
+        slot: Arc::clone(slot),
+        endpoint,
+        delivery: turn.delivery.id,
+        _place: place,
+    };
+    actix_rt::spawn(async move {
+        let still_fresh = turn.delivery.is_fresh();
+        let taken = AssertUnwindSafe(take_turn(&lease, &effective, turn)).catch_unwind().await;
+        match taken {
+            Ok(Ok(delivery)) if !delivery.is_fresh() => {}
+            Ok(Ok(_)) => lease.put_back(),
+            Ok(Err(error)) => {
+                tracing::warn!(delivery = %lease.delivery, %error, "an attempt could not be made; trying again");
+                lease.put_back_after_a_pause(still_fresh).await;
+            }
+            Err(_) => {
+                tracing::error!(delivery = %lease.delivery, "an attempt panicked; trying again");
+                lease.put_back_after_a_pause(still_fresh).await;
+            }
+        }
+    });
+}
+
+/// Why a turn was not taken; the delivery waits as before.
+#[derive(Debug, thiserror::Error)]
+enum TurnError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("its event is not in the store")]
+    NoEvent,
+}
+
+/// Makes the attempts of one turn; the delivery as it is after them.
+async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> Result<Delivery, TurnError> {
+    fail::fail_point!("dispatcher::attempt");
+    let schedule = Arc::new(effective.retry_schedule.clone());
+    let clock = &lease.shared.clock;
+    let secrets = &lease.endpoint.secrets;
+    // A rotation's attempt that a stop cut off goes on under the newest secret.
+    let mut generation = match turn.trigger() {
+        Trigger::Rotation => secrets.newest().generation,
+        _ => secrets.platform_at(clock.wall()).generation,
+    };
+    let body = lease.shared.store.body(turn.delivery.event_key)?.ok_or(TurnError::NoEvent)?;
+    let (mut due, mut trigger) = (turn.due, turn.trigger());
+    loop {
+        let (started, started_wall) = (clock.steady(), clock.wall());
+        let headers = sent_headers(&lease.endpoint, &turn.delivery.event_id, &body, started_wall, generation);
+        let outcome = send(lease, effective, headers, &body).await;
+        let times = AttemptTimes { started, finished: clock.steady(), finished_wall: clock.wall() };
+        let attempt = Attempt { number: 0, trigger, started_at: started_wall, outcome };
+        if attempt.succeeded() && secrets.is_news(generation) {
+            lease.shared.registry_hint(SecretTaken { endpoint: lease.endpoint.id, generation });
+        }
+        let newer = secrets.newer_than(generation, started_wall).map(|live| live.generation);
+        let settled = settle(lease, due, attempt, &schedule, newer.is_some(), times).await?;
+        if settled.disable_endpoint {
+            lease
+                .shared
+                .registry_hint(Disable { endpoint: lease.endpoint.id, reason: "the receiver answered 410 Gone" });
+        }
+        match (settled.rotate_now, newer) {
+            (Some(row), Some(newer)) if !lease.shared.is_stopping() => {
+                (due, trigger, generation) = (Some(row), row.trigger, newer);
+            }
+            _ => return Ok(settled.delivery),
+        }
+    }
+}
+
+async fn send(
+    lease: &Lease,
+    effective: &EffectiveSettings,
+    headers: Vec<(String, String)>,
+    body: &EventBody,
+) -> Outcome {
+    let mut cut_off = lease.shared.cut_off.subscribe();
+    let url = match EndpointUrl::parse(&lease.endpoint.url, true) {
+        Ok(url) => url,
+        Err(error) => {
+            return without_answer(ErrorKind::Protocol, format!("the endpoint's URL cannot be used: {error}"));
+        }
+    };
+    let request = OutboundRequest {
+        url,
+        // Both were checked where they entered.
+        headers: headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?)))
+            .collect(),
+        body: body.bytes().clone(),
+        timeout: effective.timeout.get(),
+    };
+    let transport = transport(&lease.shared);
+    tokio::select! {
+        outcome = transport.send(request) => outcome,
+        _ = cut_off.wait_for(|cut| *cut) => without_answer(ErrorKind::Interrupted, "the server was stopped".to_owned()),
+    }
+}
+
+fn without_answer(kind: ErrorKind, message: String) -> Outcome {
+    Outcome {
+        duration: Duration::ZERO,
+        timing: Timing::default(),
+        remote_addr: None,
+        response: None,
+        error: Some(AttemptError { kind, message }),
+    }
+}
+
+/// Writes an attempt down, and does not give up while the store may recover: what was sent must be known.
+async fn settle(
+    lease: &Lease,
+    due: Option<DueRow>,
+    attempt: Attempt,
+    schedule: &Arc<RetrySchedule>,
+    newer_secret: bool,
+    times: AttemptTimes,
+) -> Result<Settled, StoreError> {
+    let interrupted = attempt.outcome.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Interrupted);
+    let had_its_turn = (due.is_none() && !interrupted).then_some(lease.delivery);
+    let mut settlement = Settlement {
+        delivery: lease.delivery,
+        due,
+        attempt,
+        schedule: Arc::clone(schedule),
+        newer_secret,
+        times,
+        queue_position: DeliveryId::MIN,
+    };
+    loop {
+        settlement.queue_position = lease.slot.leases().position(had_its_turn);
+        match lease.shared.store.settle(settlement.clone()).await {
+            Ok(settled) => return Ok(settled),
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(error) => {
+                tracing::warn!(delivery = %lease.delivery, %error, "an attempt could not be written down; trying again");
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Dispatcher: one endpoint's attempts, within its limits. It starts what is next for as long as there is room, and
+//! looks again when an attempt is over, when it is woken, or when a limit allows. Idle, it ends itself.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::prelude::*;
+use fail::fail_point;
+
+use super::{
+    delivery_attempt,
+    dispatchers::{self, Slot, Wake},
+    floor::Shared,
+    pace::Pace,
+    retry_timer::Due,
+    turns::{Manner, Next, Turns},
+};
+use crate::domain::{endpoint::EndpointStatus, ids::EndpointId};
+
+/// How long a Dispatcher stays without work: its connections may be wanted again soon.
+const IDLE: Duration = Duration::from_secs(10);
+/// The pause after the store did not answer, or when all places for attempts are taken.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The pause where a row fell due a moment ago.
+const JUST_NOW: Duration = Duration::from_millis(2);
+
+/// Look for work again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(super) struct Look;
+
+pub(super) struct Dispatcher {
+    shared: Arc<Shared>,
+    endpoint: EndpointId,
+    slot: Arc<Slot>,
+    turns: Turns,
+    pace: Pace,
+    pause: Duration,
+    /// A later look that is planned already.
+    planned: Option<SpawnHandle>,
+    /// When it last had something to do.
+    busy_at: Instant,
+    lifeline: Lifeline,
+}
+
+/// Held by a Dispatcher for as long as it lives: dropped without having retired, it panicked.
+struct Lifeline {
+    shared: Arc<Shared>,
+    endpoint: EndpointId,
+    retired: bool,
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        if !self.retired {
+            dispatchers::died(&self.shared, self.endpoint);
+        }
+    }
+}
+
+impl Dispatcher {
+    pub(super) fn new(shared: Arc<Shared>, endpoint: EndpointId, slot: Arc<Slot>, pause: Duration) -> Self {
+        let turns = Turns::new(&shared.store, endpoint);
+        let lifeline = Lifeline { shared: Arc::clone(&shared), endpoint, retired: false };
+        Self {
+            shared,
+            endpoint,
+            slot,
+            turns,
+            pace: Pace::default(),
+            pause,
+            planned: None,
+            busy_at: Instant::now(),
+            lifeline,
+        }
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        if self.shared.is_stopping() {
+            return;
+        }
+        let why = self.shared.dispatchers.take_wake(self.endpoint);
+        self.turns.woken(&self.shared.store, why);
+        let plan = self.start_attempts();
+        match plan {
+            Plan::AfterAttempt => {}
+            Plan::After(pause) => self.plan(ctx, pause),
+            Plan::Idle => {
+                if self.busy_at.elapsed() < IDLE {
+                    self.plan(ctx, IDLE);
+                } else if self.shared.dispatchers.retire(self.endpoint) {
+                    self.lifeline.retired = true;
+                    ctx.stop();
+                }
+            }
+        }
+    }
+
+    fn plan(&mut self, ctx: &mut Context<Self>, pause: Duration) {
+        if let Some(handle) = self.planned.take() {
+            ctx.cancel_future(handle);
+        }
+        self.planned = Some(ctx.run_later(pause, Self::look));
+    }
+
+    /// Starts what may start now, and says when to look again.
+    fn start_attempts(&mut self) -> Plan {
+        loop {
+            let routing = self.shared.routing.load();
+            // A deleted endpoint's queue is dropped by the registry.
+            let Some(endpoint) = routing.endpoint(self.endpoint) else { return Plan::Idle };
+            let effective = self.shared.settings.defaults.effective(endpoint);
+            let slot = Arc::clone(&self.slot);
+            let mut leases = slot.leases();
+            if leases.count() >= usize::from(effective.max_in_flight) {
+                return Plan::AfterAttempt;
+            }
+            if let Err(wait) = self.pace.take(effective.rate_limit, Instant::now()) {
+                return Plan::After(wait);
+            }
+            let Some(place) = self.shared.capacity.take(leases.count() == 0) else {
+                self.pace.give_back();
+                return Plan::After(PAUSE);
+            };
+            let manner = Manner { held: endpoint.status != EndpointStatus::Enabled, ordered: endpoint.ordered };
+            let next = self.turns.next(&self.shared.store, self.shared.clock.steady(), manner, &mut leases);
+            let turn = match next {
+                Ok(Next::Turn(turn)) => turn,
+                Ok(next) => {
+                    self.pace.give_back();
+                    let in_flight = leases.count();
+                    drop(leases);
+                    return self.rest(&next, in_flight);
+                }
+                Err(error) => {
+                    self.pace.give_back();
+                    tracing::warn!(endpoint = %self.endpoint, %error, "the queue could not be read; trying again");
+                    return Plan::After(PAUSE);
+                }
+            };
+            leases.take(turn.delivery.id, turn.delivery.is_fresh());
+            drop(leases);
+            self.busy_at = Instant::now();
+            delivery_attempt::spawn(&self.shared, &self.slot, Arc::clone(endpoint), effective, *turn, place);
+        }
+    }
+
+    fn rest(&mut self, next: &Next, in_flight: usize) -> Plan {
+        if let Next::Wait(at) = *next {
+            if at <= self.shared.clock.steady() {
+                // It fell due while the rows were being read.
+                self.turns.woken(&self.shared.store, Wake::DUE);
+                return Plan::After(JUST_NOW);
+            }
+            if let Some(timer) = &*self.shared.timer.load() {
+                timer.do_send(Due { endpoint: self.endpoint, at });
+            }
+        }
+        if in_flight > 0 { Plan::AfterAttempt } else { Plan::Idle }
+    }
+}
+
+/// When to look again.
+enum Plan {
+    /// When an attempt is over.
+    AfterAttempt,
+    /// After this pause.
+    After(Duration),
+    /// When woken.
+    Idle,
+}
+
+impl Actor for Dispatcher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(8);
+        if self.pause.is_zero() {
+            self.look(ctx);
+        } else {
+            self.plan(ctx, self.pause);
+        }
+    }
+}
+
+impl Handler<Look> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Look, ctx: &mut Context<Self>) {
+        fail_point!("dispatcher::handle");
+        self.look(ctx);
+    }
+}

@@ -1,0 +1,246 @@
+//! The table of running Dispatchers. One exists only while its endpoint has work: a wake-up makes it, idleness ends
+//! it, and both happen under the table's lock, so that no wake-up falls in between. A Dispatcher that panics is made
+//! anew; the leases on deliveries in flight outlive it here, so that nothing is sent twice.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasher, RandomState},
+    ops::BitOr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use actix::{Addr, prelude::*};
+use actix_rt::ArbiterHandle;
+
+use super::{
+    dispatcher::{Dispatcher, Look},
+    floor::Shared,
+    supervisor::{Deaths, give_up},
+};
+use crate::domain::ids::{DeliveryId, EndpointId};
+
+/// Why a Dispatcher is to look at its endpoint again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wake(u8);
+
+impl Wake {
+    pub(super) const FRESH: Self = Self(1);
+    pub(super) const DUE: Self = Self(2);
+    pub(super) const ALL: Self = Self(3);
+    /// The windows are to be read anew from the store.
+    pub(super) const AGAIN: Self = Self(7);
+
+    pub(super) fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOr for Wake {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What is in flight to one endpoint, and how far its queue was read.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    /// Deliveries with an attempt under way, and whether they wait for their first turn all the same.
+    in_flight: BTreeMap<DeliveryId, bool>,
+    /// The queue was read up to here.
+    read_to: Option<DeliveryId>,
+    /// The first delivery that was read and has not had its turn.
+    next_turn: Option<DeliveryId>,
+}
+
+impl Leases {
+    pub(super) fn count(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    pub(super) fn holds(&self, delivery: DeliveryId) -> bool {
+        self.in_flight.contains_key(&delivery)
+    }
+
+    pub(super) fn take(&mut self, delivery: DeliveryId, fresh: bool) {
+        self.in_flight.insert(delivery, fresh);
+    }
+
+    pub(super) fn release(&mut self, delivery: DeliveryId) {
+        self.in_flight.remove(&delivery);
+    }
+
+    /// The delivery still waits for its first turn: the queue's position must not pass it.
+    pub(super) fn put_back(&mut self, delivery: DeliveryId) {
+        self.next_turn = Some(self.next_turn.map_or(delivery, |next| next.min(delivery)));
+    }
+
+    pub(super) fn read(&mut self, read_to: DeliveryId, next_turn: Option<DeliveryId>) {
+        self.read_to = Some(read_to);
+        self.next_turn = next_turn;
+    }
+
+    /// Up to where all fresh deliveries have had their first turn once `settling` has had its own.
+    pub(super) fn position(&self, settling: Option<DeliveryId>) -> DeliveryId {
+        let fresh = self.in_flight.iter().filter(|(_, fresh)| **fresh).map(|(id, _)| *id);
+        let waiting = fresh.filter(|id| Some(*id) != settling).chain(self.next_turn).min();
+        match waiting {
+            Some(first) => DeliveryId::from_u128(first.as_u128().saturating_sub(1)),
+            None => self.read_to.unwrap_or(DeliveryId::MIN),
+        }
+    }
+}
+
+/// One endpoint's place in the table.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) leases: Mutex<Leases>,
+}
+
+impl Slot {
+    pub(super) fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Entry {
+    addr: Addr<Dispatcher>,
+    slot: Arc<Slot>,
+    waiting: Wake,
+    deaths: Deaths,
+}
+
+/// The table.
+pub(super) struct Dispatchers {
+    threads: Vec<ArbiterHandle>,
+    hasher: RandomState,
+    running: Mutex<HashMap<EndpointId, Entry>>,
+}
+
+impl Dispatchers {
+    pub(super) fn new(threads: Vec<ArbiterHandle>) -> Self {
+        Self { threads, hasher: RandomState::new(), running: Mutex::default() }
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<EndpointId, Entry>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An endpoint stays on one thread, where its connections are kept.
+    fn thread(&self, endpoint: EndpointId) -> Option<&ArbiterHandle> {
+        let hash = usize::try_from(self.hasher.hash_one(endpoint) & 0xffff).unwrap_or(0);
+        self.threads.get(hash % self.threads.len().max(1))
+    }
+
+    /// What a Dispatcher was woken for since it last looked.
+    pub(super) fn take_wake(&self, endpoint: EndpointId) -> Wake {
+        self.running().get_mut(&endpoint).map(|entry| std::mem::take(&mut entry.waiting)).unwrap_or_default()
+    }
+
+    /// Takes an idle Dispatcher out of the table; false: it was woken meanwhile and is to go on.
+    pub(super) fn retire(&self, endpoint: EndpointId) -> bool {
+        let mut running = self.running();
+        let idle =
+            running.get(&endpoint).is_none_or(|entry| entry.waiting.is_none() && entry.slot.leases().count() == 0);
+        if idle {
+            running.remove(&endpoint);
+        }
+        idle
+    }
+
+    /// Has the endpoint's Dispatcher begin again from the store: a turn that it gave out was not taken.
+    pub(super) fn reread(&self, endpoint: EndpointId) {
+        if let Some(entry) = self.running().get_mut(&endpoint) {
+            entry.waiting = entry.waiting | Wake::AGAIN;
+        }
+    }
+
+    /// Tells the endpoint's Dispatcher, if there is one, to look again.
+    pub(super) fn nudge(&self, endpoint: EndpointId) {
+        if let Some(entry) = self.running().get(&endpoint) {
+            entry.addr.do_send(Look);
+        }
+    }
+}
+
+/// Wakes the endpoint's Dispatcher, and makes it if there is none.
+pub(super) fn wake(shared: &Arc<Shared>, endpoint: EndpointId, why: Wake) {
+    if shared.is_stopping() {
+        return;
+    }
+    let mut running = shared.dispatchers.running();
+    if let Some(entry) = running.get_mut(&endpoint) {
+        // One message is enough for all that has been noted until it is handled.
+        if entry.waiting.is_none() {
+            entry.addr.do_send(Look);
+        }
+        entry.waiting = entry.waiting | why;
+        return;
+    }
+    let slot = Arc::new(Slot::default());
+    if let Some(addr) = start(shared, endpoint, Arc::clone(&slot), std::time::Duration::ZERO) {
+        running.insert(endpoint, Entry { addr, slot, waiting: Wake::ALL, deaths: Deaths::default() });
+    }
+}
+
+fn start(
+    shared: &Arc<Shared>,
+    endpoint: EndpointId,
+    slot: Arc<Slot>,
+    pause: std::time::Duration,
+) -> Option<Addr<Dispatcher>> {
+    let thread = shared.dispatchers.thread(endpoint)?;
+    let shared = Arc::clone(shared);
+    Some(Dispatcher::start_in_arbiter(thread, move |_| Dispatcher::new(shared, endpoint, slot, pause)))
+}
+
+/// A Dispatcher was dropped without having retired: it panicked.
+pub(super) fn died(shared: &Arc<Shared>, endpoint: EndpointId) {
+    if shared.is_stopping() {
+        return;
+    }
+    let mut running = shared.dispatchers.running();
+    let Some(entry) = running.get_mut(&endpoint) else { return };
+    let Some(pause) = entry.deaths.count(Instant::now()) else { give_up("a Dispatcher") };
+    tracing::error!(%endpoint, "a Dispatcher panicked; starting it anew");
+    if let Some(addr) = start(shared, endpoint, Arc::clone(&entry.slot), pause) {
+        entry.addr = addr;
+        entry.waiting = Wake::ALL;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_position_stops_before_the_first_that_has_not_had_its_turn() {
+        let id = DeliveryId::from_u128;
+        let mut leases = Leases::default();
+        assert_eq!(leases.position(None), DeliveryId::MIN);
+        leases.read(id(20), Some(id(12)));
+        leases.take(id(10), true);
+        leases.take(id(11), true);
+        leases.take(id(3), false);
+        assert_eq!(leases.position(Some(id(11))), id(9), "10 is still under way");
+        assert_eq!(leases.position(Some(id(10))), id(10));
+        leases.release(id(10));
+        assert_eq!(leases.position(Some(id(11))), id(11), "12 waits for its turn");
+        leases.read(id(20), None);
+        assert_eq!(leases.position(Some(id(11))), id(20));
+        assert_eq!(leases.position(None), id(10), "an interrupted turn is to be taken again");
+        leases.put_back(id(11));
+        leases.release(id(11));
+        assert_eq!(leases.position(None), id(10), "until the queue is read again");
+    }
+}

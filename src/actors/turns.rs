@@ -1,0 +1,219 @@
+//! What an endpoint's Dispatcher does next: a small window on its queue and its due rows, read anew when it is empty.
+//! Memory holds this window; the queue itself stays in the store.
+
+use std::collections::VecDeque;
+
+use super::dispatchers::{Leases, Wake};
+use crate::{
+    domain::{
+        attempt::Trigger,
+        delivery::{Delivery, DeliveryStatus},
+        ids::{DeliveryId, EndpointId},
+        time::Timestamp,
+    },
+    store::{DueClass, DueRow, Store, StoreError},
+};
+
+/// Rows that are read at a time.
+const WINDOW: usize = 64;
+
+/// A delivery whose next attempt may start now.
+#[derive(Debug, Clone)]
+pub(super) struct Turn {
+    pub(super) delivery: Delivery,
+    /// The due row that it comes from; `None` for a first turn.
+    pub(super) due: Option<DueRow>,
+}
+
+impl Turn {
+    pub(super) fn trigger(&self) -> Trigger {
+        self.due.map_or(Trigger::Schedule, |row| row.trigger)
+    }
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// This, now.
+    Turn(Box<Turn>),
+    /// Nothing before this time.
+    Wait(Timestamp),
+    /// Nothing until something changes.
+    Nothing,
+}
+
+/// How the endpoint wants its deliveries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Paused or disabled: only what somebody asked for.
+    pub(super) held: bool,
+    /// The oldest event first, one at a time.
+    pub(super) ordered: bool,
+}
+
+pub(super) struct Turns {
+    endpoint: EndpointId,
+    fresh: VecDeque<Delivery>,
+    read_to: DeliveryId,
+    asked: VecDeque<DueRow>,
+    due: VecDeque<DueRow>,
+    /// What the store may have beyond the windows.
+    more: Wake,
+    /// Whether retries have the next turn, so that neither they nor fresh deliveries wait for all of the others.
+    retries_first: bool,
+}
+
+impl Turns {
+    pub(super) fn new(store: &Store, endpoint: EndpointId) -> Self {
+        Self {
+            endpoint,
+            fresh: VecDeque::new(),
+            read_to: store.queue_position(endpoint),
+            asked: VecDeque::new(),
+            due: VecDeque::new(),
+            more: Wake::ALL,
+            retries_first: true,
+        }
+    }
+
+    /// Notes that the store has more.
+    pub(super) fn woken(&mut self, store: &Store, why: Wake) {
+        if why.has(Wake::AGAIN) {
+            *self = Self::new(store, self.endpoint);
+        }
+        self.more = self.more | why;
+    }
+
+    /// Finds the next turn, and marks in `leases` how far the queue was read.
+    pub(super) fn next(
+        &mut self,
+        store: &Store,
+        now: Timestamp,
+        manner: Manner,
+        leases: &mut Leases,
+    ) -> Result<Next, StoreError> {
+        if let Some(turn) = self.next_asked(store, now, leases)? {
+            return Ok(Next::Turn(Box::new(turn)));
+        }
+        if manner.held {
+            self.due.clear();
+            return self.wait(store, &[DueClass::AskedFor], leases);
+        }
+        let next = if manner.ordered {
+            self.next_in_order(store, now, leases)?
+        } else {
+            self.next_of_either(store, now, leases)?
+        };
+        leases.read(self.read_to, self.fresh.front().map(|delivery| delivery.id));
+        match next {
+            Next::Nothing => self.wait(store, &[DueClass::AskedFor, DueClass::InTurn], leases),
+            next => Ok(next),
+        }
+    }
+
+    fn next_asked(&mut self, store: &Store, now: Timestamp, leases: &Leases) -> Result<Option<Turn>, StoreError> {
+        if self.asked.is_empty() && self.more.has(Wake::DUE) {
+            self.asked = store.due(self.endpoint, DueClass::AskedFor, now, WINDOW)?.into();
+        }
+        while let Some(row) = self.asked.pop_front() {
+            if leases.holds(row.delivery) {
+                continue;
+            }
+            if let Some(delivery) = store.delivery(row.delivery)? {
+                return Ok(Some(Turn { delivery, due: Some(row) }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_of_either(&mut self, store: &Store, now: Timestamp, leases: &Leases) -> Result<Next, StoreError> {
+        self.retries_first = !self.retries_first;
+        for retries in [!self.retries_first, self.retries_first] {
+            let turn = if retries { self.next_due(store, now, leases)? } else { self.next_fresh(store, leases)? };
+            if let Some(turn) = turn {
+                return Ok(Next::Turn(Box::new(turn)));
+            }
+        }
+        Ok(Next::Nothing)
+    }
+
+    fn next_due(&mut self, store: &Store, now: Timestamp, leases: &Leases) -> Result<Option<Turn>, StoreError> {
+        if self.due.is_empty() && self.more.has(Wake::DUE) {
+            self.due = store.due(self.endpoint, DueClass::InTurn, now, WINDOW)?.into();
+        }
+        while let Some(row) = self.due.pop_front() {
+            if !leases.holds(row.delivery)
+                && let Some(delivery) = store.delivery(row.delivery)?
+                && waits_for(&delivery, row)
+            {
+                return Ok(Some(Turn { delivery, due: Some(row) }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_fresh(&mut self, store: &Store, leases: &Leases) -> Result<Option<Turn>, StoreError> {
+        while self.has_fresh(store)? {
+            let Some(read) = self.fresh.pop_front() else { break };
+            if leases.holds(read.id) {
+                continue;
+            }
+            // It was read a while ago: it may have been canceled since, or delivered by hand.
+            if let Some(delivery) = store.delivery(read.id)?.filter(Delivery::is_fresh) {
+                return Ok(Some(Turn { delivery, due: None }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn has_fresh(&mut self, store: &Store) -> Result<bool, StoreError> {
+        while self.fresh.is_empty() && self.more.has(Wake::FRESH) {
+            let read = store.fresh(self.endpoint, self.read_to, WINDOW)?;
+            self.read_to = read.read_to;
+            self.fresh = read.deliveries.into();
+            if read.at_end {
+                self.more = self.more.without(Wake::FRESH);
+            }
+        }
+        Ok(!self.fresh.is_empty())
+    }
+
+    /// The oldest delivery of all; while it waits for its retry, so do the rest.
+    fn next_in_order(&mut self, store: &Store, now: Timestamp, leases: &Leases) -> Result<Next, StoreError> {
+        if leases.count() > 0 {
+            return Ok(Next::Nothing);
+        }
+        for row in store.oldest_due(self.endpoint, WINDOW)? {
+            let Some(delivery) = store.delivery(row.delivery)?.filter(|delivery| waits_for(delivery, row)) else {
+                continue;
+            };
+            if self.has_fresh(store)? && self.fresh.front().is_some_and(|fresh| fresh.id < row.delivery) {
+                break;
+            }
+            let turn = Turn { delivery, due: Some(row) };
+            return Ok(if row.at <= now { Next::Turn(Box::new(turn)) } else { Next::Wait(row.at) });
+        }
+        Ok(self.next_fresh(store, leases)?.map_or(Next::Nothing, |turn| Next::Turn(Box::new(turn))))
+    }
+
+    /// Nothing is left to do now: when will there be?
+    fn wait(&mut self, store: &Store, classes: &[DueClass], leases: &Leases) -> Result<Next, StoreError> {
+        self.more = self.more.without(Wake::DUE);
+        let mut first = None;
+        for class in classes {
+            if let Some(at) = store.next_due(self.endpoint, *class)? {
+                first = Some(first.map_or(at, |first: Timestamp| first.min(at)));
+            }
+        }
+        // A row whose delivery is in flight is still there; what follows from it is seen when that attempt is settled.
+        Ok(match first {
+            Some(at) if leases.count() == 0 => Next::Wait(at),
+            _ => Next::Nothing,
+        })
+    }
+}
+
+fn waits_for(delivery: &Delivery, row: DueRow) -> bool {
+    delivery.status == DeliveryStatus::Pending
+        && delivery.next.is_some_and(|next| next.at == row.at && next.trigger == row.trigger)
+}

@@ -1,0 +1,160 @@
+//! The flags of `serve`; each is also `MYTHICHOOKS_…` in the environment.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use crate::{
+    actors,
+    domain::{byte_size::ByteSize, duration::HumanDuration, endpoint::EndpointDefaults, schedule::RetrySchedule},
+    outbound,
+};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mythichooks serve
+  mythichooks serve --data-dir /var/lib/mythichooks --listen 0.0.0.0:8420 --tls-cert cert.pem --tls-key key.pem
+  mythichooks serve --allow-http --allow-network 10.0.0.0/8 --retry-schedule 10s,1m,10m")]
+pub struct ServeArgs {
+    /// Where the store is kept [default: systemd's state directory, else ./mythichooks-data]
+    #[arg(long, env = "MYTHICHOOKS_DATA_DIR", value_name = "DIR", default_value_os_t = default_data_dir(), hide_default_value = true)]
+    pub(super) data_dir: PathBuf,
+    /// Where to listen: ADDRESS:PORT or unix:PATH
+    #[arg(long, env = "MYTHICHOOKS_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8420")]
+    pub(super) listen: String,
+    /// Write the address that is listened on to this file, once it is (of use with port 0)
+    #[arg(long, env = "MYTHICHOOKS_LISTEN_FILE", value_name = "FILE")]
+    pub(super) listen_file: Option<PathBuf>,
+    /// A file with the first admin token [default: systemd's credential `admin-token`, else made at the first start]
+    #[arg(long, env = "MYTHICHOOKS_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+    /// The waits between the starts of attempts
+    #[arg(long, env = "MYTHICHOOKS_RETRY_SCHEDULE", value_name = "WAITS", default_value_t = RetrySchedule::default())]
+    retry_schedule: RetrySchedule,
+    /// How long an attempt may take in all
+    #[arg(long, env = "MYTHICHOOKS_REQUEST_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = request_timeout)]
+    pub(super) request_timeout: HumanDuration,
+    /// Attempts under way to one endpoint, unless it says otherwise
+    #[arg(long, env = "MYTHICHOOKS_MAX_IN_FLIGHT", value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    max_in_flight: u16,
+    /// Attempts under way in all; every endpoint may have one all the same
+    #[arg(long, env = "MYTHICHOOKS_MAX_ATTEMPTS", value_name = "NUMBER", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_attempts: u32,
+    /// Allow requests to addresses of this range, which are refused otherwise (repeatable)
+    #[arg(long, env = "MYTHICHOOKS_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',')]
+    allow_network: Vec<IpNet>,
+    /// Allow endpoints with plain HTTP
+    #[arg(long, env = "MYTHICHOOKS_ALLOW_HTTP")]
+    pub(super) allow_http: bool,
+    /// Trust this CA too, beside the system's (PEM)
+    #[arg(long, env = "MYTHICHOOKS_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// How much of an answer's body is kept for the log
+    #[arg(long, env = "MYTHICHOOKS_RESPONSE_BODY_LIMIT", value_name = "SIZE", default_value = "4KiB", value_parser = response_body_limit)]
+    response_body_limit: ByteSize,
+    /// How long completed deliveries stay in the log
+    #[arg(long, env = "MYTHICHOOKS_RETENTION", value_name = "DURATION", default_value = "30d")]
+    retention: HumanDuration,
+    /// The largest `data.object` that is accepted
+    #[arg(long, env = "MYTHICHOOKS_MAX_EVENT_SIZE", value_name = "SIZE", default_value = "1MiB", value_parser = max_event_size)]
+    pub(super) max_event_size: ByteSize,
+    /// Serve the API over TLS with this certificate chain (PEM)
+    #[arg(long, env = "MYTHICHOOKS_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "MYTHICHOOKS_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Threads that answer API requests [default: one a core]
+    #[arg(long, env = "MYTHICHOOKS_WORKERS", value_name = "NUMBER", default_value_t = cores(), hide_default_value = true, value_parser = threads)]
+    pub(super) workers: usize,
+    /// Threads that deliver [default: one a core]
+    #[arg(long, env = "MYTHICHOOKS_DELIVERY_THREADS", value_name = "NUMBER", default_value_t = cores(), hide_default_value = true, value_parser = threads)]
+    delivery_threads: usize,
+    /// Memory for the store's cache
+    #[arg(long, env = "MYTHICHOOKS_CACHE_SIZE", value_name = "SIZE", default_value = "64MiB")]
+    pub(super) cache_size: ByteSize,
+    /// How log lines look
+    #[arg(long, env = "MYTHICHOOKS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace, also by module
+    #[arg(long, env = "MYTHICHOOKS_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub(super) log_level: String,
+}
+
+impl ServeArgs {
+    pub(super) fn outbound_settings(&self) -> outbound::Settings {
+        outbound::Settings {
+            allow_networks: self.allow_network.clone(),
+            allow_http: self.allow_http,
+            extra_ca: self.ca_file.clone(),
+            response_body_limit: usize::try_from(self.response_body_limit.bytes()).unwrap_or(usize::MAX),
+        }
+    }
+
+    pub(super) fn actor_settings(&self) -> actors::Settings {
+        actors::Settings {
+            defaults: EndpointDefaults {
+                timeout: self.request_timeout,
+                retry_schedule: self.retry_schedule.clone(),
+                max_in_flight: self.max_in_flight,
+            },
+            retention: self.retention.get(),
+            threads: self.delivery_threads,
+            capacity: usize::try_from(self.max_attempts).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The file that holds the first admin token, if one is given.
+    pub(super) fn admin_token_source(&self) -> Option<PathBuf> {
+        let credential = || {
+            let directory = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+            Some(PathBuf::from(directory).join("admin-token")).filter(|path| path.exists())
+        };
+        self.admin_token_file.clone().or_else(credential)
+    }
+}
+
+/// systemd's state directory (the first, if there are several), else one here.
+pub(crate) fn default_data_dir() -> PathBuf {
+    let of_service = std::env::var("STATE_DIRECTORY").ok();
+    let first = of_service.as_deref().and_then(|list| list.split(':').next()).filter(|path| !path.is_empty());
+    PathBuf::from(first.unwrap_or("mythichooks-data"))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|threads| (1..=256).contains(threads)).ok_or_else(|| "must be 1 to 256".to_owned())
+}
+
+fn request_timeout(text: &str) -> Result<HumanDuration, String> {
+    let timeout: HumanDuration = text.parse().map_err(|error| format!("{error}"))?;
+    let allowed = HumanDuration::from_millis(100)..=HumanDuration::from_secs(300);
+    if allowed.contains(&timeout) { Ok(timeout) } else { Err("must be 100ms to 5m".to_owned()) }
+}
+
+fn response_body_limit(text: &str) -> Result<ByteSize, String> {
+    size_up_to(text, 64 << 10)
+}
+
+fn max_event_size(text: &str) -> Result<ByteSize, String> {
+    size_up_to(text, 64 << 20)
+}
+
+fn size_up_to(text: &str, most: u64) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error| format!("{error}"))?;
+    if size.bytes() <= most { Ok(size) } else { Err(format!("must be at most {}", ByteSize::from_bytes(most))) }
+}

@@ -1,0 +1,221 @@
+//! `mythichooks serve`: the one place where the floors are wired together, from the store up to the listener, and the
+//! order in which they start and come to rest.
+
+mod args;
+mod listener;
+mod logging;
+mod signals;
+
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+
+use actix_web::dev::ServerHandle;
+
+pub use self::args::ServeArgs;
+use crate::{
+    actors::{Actors, ActorsError},
+    clock::Clock,
+    http::{
+        Api, ApiSettings, LoadError,
+        lifecycle::{Lifecycle, Phase},
+        tokens::{TokenText, TokenTextError},
+    },
+    outbound,
+    store::{OpenError, Options, Store, StoreError},
+};
+
+/// Attempts under way get this long at the most when the server stops (contract, section 5).
+const LONGEST_GRACE: Duration = Duration::from_secs(30);
+
+/// Why the server did not start, or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A flag or a file that it names.
+    #[error("{0}")]
+    Settings(String),
+    /// The data directory.
+    #[error("the data directory {path}: {source}")]
+    DataDirectory {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store, once open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The admin token's file.
+    #[error("the admin token's file {path}: {source}")]
+    TokenFile {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// What is in it.
+    #[error("the admin token: {0}")]
+    Token(#[from] TokenTextError),
+    /// The catalog or the tokens.
+    #[error(transparent)]
+    Api(#[from] LoadError),
+    /// Certificates.
+    #[error(transparent)]
+    Outbound(#[from] outbound::SharedError),
+    /// The actors.
+    #[error(transparent)]
+    Actors(#[from] ActorsError),
+    /// The address to listen on, and TLS.
+    #[error(transparent)]
+    Listen(#[from] listener::ListenError),
+    /// The runtime.
+    #[error("the server failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// See [`ServeError`].
+pub fn run(args: ServeArgs) -> Result<(), ServeError> {
+    logging::start(args.log_format, &args.log_level).map_err(ServeError::Settings)?;
+    raise_file_limit();
+    let clock = Clock::start();
+    create_data_directory(&args.data_dir)?;
+    let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
+    let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
+    let options = Options { cache: args.cache_size.bytes(), ..Options::default() };
+    let store = Store::open(&args.data_dir, options, clock.clone())?;
+    let served = actix_rt::System::new().block_on(serve(&args, clock, &store, outbound, bound));
+    store.close();
+    served
+}
+
+async fn serve(
+    args: &ServeArgs,
+    clock: Clock,
+    store: &Store,
+    outbound: Arc<outbound::Shared>,
+    bound: listener::Bound,
+) -> Result<(), ServeError> {
+    let mut signals = signals::Signals::new()?;
+    let lifecycle = Lifecycle::new();
+    let actors = Actors::start(store.clone(), clock.clone(), outbound, args.actor_settings())?;
+    let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), lifecycle.clone(), api_settings(args))?;
+    install_admin_token(args, &api).await?;
+
+    let listen_file = args.listen_file.clone();
+    let (server, address) = listener::start(bound, &api, args.workers)?;
+    if let Some(path) = listen_file {
+        write_whole(&path, &address).map_err(|error| ServeError::Settings(format!("{}: {error}", path.display())))?;
+    }
+    let handle = server.handle();
+    let server = actix_rt::spawn(server);
+    lifecycle.enter(Phase::Ready);
+    notify_service_manager(sd_notify::NotifyState::Ready);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, data_dir = %args.data_dir.display(), "ready");
+
+    signals.next().await;
+    tracing::info!("stopping: no new work; attempts under way are waited for");
+    notify_service_manager(sd_notify::NotifyState::Stopping);
+    lifecycle.enter(Phase::Stopping);
+    stop(&actors, &handle, &mut signals, args.request_timeout.get().min(LONGEST_GRACE)).await;
+    // It ended by the handle above; how does not matter any more.
+    let _ = server.await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Lets requests and attempts under way end, within the grace; a second signal cuts them off.
+async fn stop(actors: &Actors, server: &ServerHandle, signals: &mut signals::Signals, grace: Duration) {
+    actors.stop_starting();
+    let rest = async {
+        tokio::join!(server.stop(true), actors.come_to_rest(grace));
+    };
+    tokio::select! {
+        () = rest => {}
+        () = signals.next() => {
+            tracing::info!("stopping at once");
+            actors.cut_off();
+            tokio::join!(server.stop(false), actors.come_to_rest(Duration::from_secs(1)));
+        }
+    }
+}
+
+fn api_settings(args: &ServeArgs) -> ApiSettings {
+    ApiSettings {
+        max_event_size: usize::try_from(args.max_event_size.bytes()).unwrap_or(usize::MAX),
+        allow_http: args.allow_http,
+        ..ApiSettings::default()
+    }
+}
+
+/// The first admin's token: from the flag's file or systemd's credential, else made at the first start.
+async fn install_admin_token(args: &ServeArgs, api: &Api) -> Result<(), ServeError> {
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        move |source| ServeError::TokenFile { path, source }
+    };
+    if let Some(path) = args.admin_token_source() {
+        let text = fs::read_to_string(&path).map_err(failed(&path))?;
+        return Ok(api.install_admin_token(&text.trim().parse()?).await?);
+    }
+    if !api.has_admin() {
+        let path = args.data_dir.join("admin-token");
+        let token = TokenText::generate()?;
+        // The file first: a token that is stored and written nowhere would lock everybody out.
+        write_secret(&path, token.expose()).map_err(failed(&path))?;
+        api.install_admin_token(&token).await?;
+        tracing::info!(file = %path.display(), "the first admin token was made");
+    }
+    Ok(())
+}
+
+fn create_data_directory(path: &Path) -> Result<(), ServeError> {
+    let failed = |source| ServeError::DataDirectory { path: path.display().to_string(), source };
+    if !path.exists() {
+        fs::create_dir_all(path).map_err(failed)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Writes a file that only its owner may read; one that is there is replaced whole.
+fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let beside = path.with_extension("new");
+    // A left-over keeps its own mode, so it is not written into.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+/// Writes a file so that a reader finds all of it or nothing.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    fs::write(&beside, format!("{text}\n"))?;
+    fs::rename(&beside, path)
+}
+
+fn notify_service_manager(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(false, &[state]) {
+        tracing::warn!(%error, "the service manager could not be notified");
+    }
+}
+
+/// Each connection needs a file descriptor; the soft limit of many systems is for programs that use `select`.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}

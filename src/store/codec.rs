@@ -1,0 +1,147 @@
+//! How records become bytes, in two layers. *Packing*: a version byte and the record in bincode, and behind it raw
+//! bytes that bincode would copy one by one. *Sealing*: a CRC-32C over the row's key and what is packed, so that a
+//! damaged value and one that lies under another's key are both found. bincode is named in this file alone.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{StoreError, keys};
+
+/// A record that can be stored.
+pub trait Record: Serialize + DeserializeOwned {
+    /// What it is called in messages.
+    const NAME: &'static str;
+    /// The form in which it is written now. A change of the type needs a new number, and a way to read the old one.
+    const VERSION: u8;
+}
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Damaged, or another row's.
+    #[error("its checksum is wrong")]
+    Checksum,
+    /// Shorter than a record can be.
+    #[error("it is cut short")]
+    Short,
+    /// Written by a newer release.
+    #[error("it is a {name} record of version {found}; this release knows version {known}")]
+    Version {
+        /// Which record was expected.
+        name: &'static str,
+        /// Its version.
+        found: u8,
+        /// The version that this release knows.
+        known: u8,
+    },
+    /// Right checksum and version, and yet no such record.
+    #[error("it is not a {0} record")]
+    Malformed(&'static str),
+}
+
+impl CodecError {
+    /// The same, naming the row.
+    pub fn at(self, key: &[u8]) -> StoreError {
+        StoreError::Failed(format!("{} cannot be read: {self}", keys::describe(key)))
+    }
+}
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard()
+}
+
+/// Packs a record and the raw bytes behind it.
+pub fn pack<R: Record>(record: &R, tail: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(256 + tail.len());
+    pack_into(&mut bytes, record, tail)?;
+    Ok(bytes)
+}
+
+fn pack_into<R: Record>(bytes: &mut Vec<u8>, record: &R, tail: &[u8]) -> Result<(), StoreError> {
+    bytes.push(R::VERSION);
+    bincode::serde::encode_into_std_write(record, bytes, config())
+        .map_err(|error| StoreError::Failed(format!("a {} record cannot be written: {error}", R::NAME)))?;
+    bytes.extend_from_slice(tail);
+    Ok(())
+}
+
+/// The record, and the raw bytes behind it.
+pub fn unpack<R: Record>(bytes: &[u8]) -> Result<(R, &[u8]), CodecError> {
+    let (version, rest) = bytes.split_first().ok_or(CodecError::Short)?;
+    if *version != R::VERSION {
+        return Err(CodecError::Version { name: R::NAME, found: *version, known: R::VERSION });
+    }
+    let (record, read) =
+        bincode::serde::decode_from_slice(rest, config()).map_err(|_| CodecError::Malformed(R::NAME))?;
+    Ok((record, rest.get(read..).ok_or(CodecError::Short)?))
+}
+
+/// Puts the checksum in front of a row's bytes.
+pub fn seal(key: &[u8], bytes: &[u8]) -> Vec<u8> {
+    [&checksum(key, bytes), bytes].concat()
+}
+
+/// A row's bytes, if their checksum is right.
+pub fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], CodecError> {
+    let (found, bytes) = value.split_first_chunk().ok_or(CodecError::Short)?;
+    if *found == checksum(key, bytes) { Ok(bytes) } else { Err(CodecError::Checksum) }
+}
+
+/// Packs and seals a record that fits in one row.
+pub fn encode<R: Record>(key: &[u8], record: &R, tail: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(256 + tail.len());
+    bytes.extend_from_slice(&[0; 4]);
+    pack_into(&mut bytes, record, tail)?;
+    if let Some((sum, packed)) = bytes.split_first_chunk_mut() {
+        *sum = checksum(key, packed);
+    }
+    Ok(bytes)
+}
+
+/// The record of one row, and the raw bytes behind it.
+pub fn decode<'a, R: Record>(key: &[u8], value: &'a [u8]) -> Result<(R, &'a [u8]), CodecError> {
+    unpack(unseal(key, value)?)
+}
+
+fn checksum(key: &[u8], bytes: &[u8]) -> [u8; 4] {
+    crc32c::crc32c_append(crc32c::crc32c(key), bytes).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sample(u32, String);
+
+    impl Record for Sample {
+        const NAME: &'static str = "sample";
+        const VERSION: u8 = 3;
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_found() {
+        let value = encode(b"key", &Sample(7, "seven".into()), b"tail").unwrap();
+        assert_eq!(decode(b"key", &value), Ok((Sample(7, "seven".into()), &b"tail"[..])));
+        for at in 0..value.len() * 8 {
+            let mut damaged = value.clone();
+            damaged[at / 8] ^= 1 << (at % 8);
+            assert_eq!(decode::<Sample>(b"key", &damaged), Err(CodecError::Checksum), "bit {at}");
+        }
+        for length in 0..value.len() {
+            assert!(decode::<Sample>(b"key", &value[..length]).is_err(), "cut to {length}");
+        }
+        assert_eq!(decode::<Sample>(b"kez", &value), Err(CodecError::Checksum), "another row's value");
+    }
+
+    #[test]
+    fn an_unknown_version_is_named() {
+        let mut packed = pack(&Sample(7, String::new()), b"").unwrap();
+        packed[0] = 9;
+        let error = decode::<Sample>(b"key", &seal(b"key", &packed)).unwrap_err();
+        assert_eq!(error, CodecError::Version { name: "sample", found: 9, known: 3 });
+        let missing = seal(b"key", &[3]);
+        assert_eq!(decode::<Sample>(b"key", &missing), Err(CodecError::Malformed("sample")));
+    }
+}

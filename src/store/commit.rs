@@ -1,0 +1,216 @@
+//! Group commit, on a thread of its own: take what is asked for, make one batch of it, have it on stable storage with
+//! one sync, tell the observer, answer all. There is no other writer.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{Arc, mpsc},
+};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{StoreError, shared::Shared, statistics, work::Work};
+
+/// A batch takes no further request when it has so many rows: the engine holds up readers while it applies one.
+const BATCH_ROWS: usize = 400;
+/// Nor when it has so many requests.
+const BATCH_REQUESTS: usize = 512;
+/// Room on the disk for each byte of a batch: the engine writes whole pages, and moves others out of the way.
+const ROOM_PER_BYTE: u64 = 4;
+/// The floor is never lower than this, for the engine's segments.
+const LEAST_FLOOR: u64 = 4 << 20;
+
+/// Tells a request what became of the batch that it was in.
+pub type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Makes a change in a batch, or is refused. `None`: it is answered, and what it changed is to be taken back.
+pub type Run = Box<dyn FnOnce(Result<&mut Work<'_>, StoreError>) -> Option<Answer> + Send>;
+
+/// A request for a change.
+pub struct Request {
+    /// Makes the change.
+    pub run: Run,
+    /// What it is like.
+    pub kind: RequestKind,
+    /// Its place in the queue.
+    pub place: OwnedSemaphorePermit,
+}
+
+/// How a request is treated.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestKind {
+    /// Waits for a place in a full queue, instead of being refused.
+    pub waits: bool,
+    /// Is refused when the disk is nearly full; the others go on a little longer.
+    pub grows: bool,
+    /// Walks ranges, and must see all earlier requests in the engine: has a batch to itself.
+    pub alone: bool,
+}
+
+/// What is sent to the writer.
+pub enum Message {
+    /// A request.
+    Request(Request),
+    /// End after what came before this.
+    Close,
+}
+
+/// How much room there is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Room {
+    None,
+    Scarce,
+    Enough,
+}
+
+/// The writer.
+pub struct Writer {
+    /// What is shared with readers.
+    pub shared: Arc<Shared>,
+    /// What is asked for.
+    pub messages: mpsc::Receiver<Message>,
+    /// On whose file system room is needed.
+    pub directory: PathBuf,
+    /// Below so many free bytes nothing is accepted.
+    pub free_space_floor: u64,
+}
+
+impl Writer {
+    /// Works until it is told to close.
+    pub fn run(self) {
+        // A panic here is a bug that leaves memory and disk in doubt: as bad as a failed sync.
+        if catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
+            end_process("the writer panicked");
+        }
+    }
+
+    fn work(&self) {
+        let mut next = None;
+        let mut closing = false;
+        while !closing {
+            let first = match next.take() {
+                Some(request) => request,
+                None => match self.messages.recv() {
+                    Ok(Message::Request(request)) => request,
+                    Ok(Message::Close) | Err(_) => break,
+                },
+            };
+            let shared = Arc::clone(&self.shared);
+            let mut work = Work::new(&shared);
+            let mut answers = Vec::new();
+            let room = self.room();
+            let alone = first.kind.alone;
+            take(first, room, &mut work, &mut answers);
+            while !alone && work.len() < BATCH_ROWS && answers.len() < BATCH_REQUESTS {
+                match self.messages.try_recv() {
+                    Ok(Message::Request(request)) if request.kind.alone => {
+                        next = Some(request);
+                        break;
+                    }
+                    Ok(Message::Request(request)) => take(request, room, &mut work, &mut answers),
+                    Ok(Message::Close) => {
+                        closing = true;
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+            let result = self.commit(work, false);
+            for answer in answers {
+                answer(result.clone());
+            }
+        }
+        if let Err(error) = self.commit(Work::new(&self.shared), true) {
+            tracing::warn!(%error, "the last minute's counts were not written");
+        }
+    }
+
+    fn commit(&self, work: Work, closing: bool) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let now = shared.clock.wall();
+        let minutes = shared.statistics().to_write(now, closing);
+        let Some(batch) = work.finish(&minutes)? else { return Ok(()) };
+        fail::fail_point!("store::commit", |_| Err(StoreError::Failed("an injected failure".to_owned())));
+        self.check_room_for(&batch.writes)?;
+        let committed = catch_unwind(AssertUnwindSafe(|| shared.engine.commit(batch.writes)));
+        match committed {
+            Ok(Ok(())) => {}
+            // What is in memory may now be ahead of what is on the disk, for ever: only a new start is safe.
+            Ok(Err(error)) => end_process(&error.to_string()),
+            Err(_) => end_process("the engine panicked in a commit"),
+        }
+        {
+            let mut view = shared.view_mut();
+            for (id, progress) in batch.endpoints {
+                match progress {
+                    Some(progress) => drop(view.endpoints.insert(id, progress)),
+                    None => drop(view.endpoints.remove(&id)),
+                }
+            }
+            view.durable = batch.meta.last_id;
+            view.meta = batch.meta;
+        }
+        if !minutes.is_empty() {
+            shared.statistics().written(now);
+        }
+        if !batch.changes.is_empty() {
+            statistics::count(shared, &batch.changes);
+            if let Some(observer) = shared.observer.get()
+                && catch_unwind(AssertUnwindSafe(|| observer.committed(&batch.changes))).is_err()
+            {
+                tracing::error!("the store's observer panicked");
+            }
+        }
+        Ok(())
+    }
+
+    /// The engine must never meet a full disk half-way through a batch, so there has to be room before.
+    fn room(&self) -> Room {
+        let Some((free, total)) = self.free() else { return Room::Enough };
+        let floor = self.free_space_floor.min(total / 8).max(LEAST_FLOOR);
+        match free {
+            free if free < floor / 4 => Room::None,
+            free if free < floor => Room::Scarce,
+            _ => Room::Enough,
+        }
+    }
+
+    fn check_room_for(&self, writes: &[super::engine::Write]) -> Result<(), StoreError> {
+        let bytes: usize = writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
+        let needed = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(ROOM_PER_BYTE);
+        match self.free() {
+            Some((free, _)) if free < needed.saturating_add(LEAST_FLOOR / 4) => Err(StoreError::Full),
+            _ => Ok(()),
+        }
+    }
+
+    /// Free and all bytes of the file system.
+    fn free(&self) -> Option<(u64, u64)> {
+        fail::fail_point!("store::full", |_| Some((0, 1 << 40)));
+        let stat = rustix::fs::statvfs(&self.directory).ok()?;
+        Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
+    }
+}
+
+fn take(request: Request, room: Room, work: &mut Work, answers: &mut Vec<Answer>) {
+    drop(request.place);
+    let least = if request.kind.grows { Room::Enough } else { Room::Scarce };
+    if room < least {
+        (request.run)(Err(StoreError::Full));
+        return;
+    }
+    work.begin();
+    match catch_unwind(AssertUnwindSafe(|| (request.run)(Ok(&mut *work)))) {
+        Ok(Some(answer)) => answers.push(answer),
+        Ok(None) => work.take_back(),
+        Err(_) => {
+            tracing::error!("a request to the store panicked");
+            work.take_back();
+        }
+    }
+}
+
+fn end_process(reason: &str) -> ! {
+    tracing::error!(reason, "the store failed, the server ends at once; what was acknowledged is safe");
+    std::process::exit(1)
+}

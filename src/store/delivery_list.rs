@@ -1,0 +1,161 @@
+//! The deliveries' list: which indexes answer a filter best, and what is left to be checked on the records.
+
+use std::ops::Range;
+
+use super::{
+    DeliveryFilter, Page, PageRequest, Store, StoreError,
+    delivery_rows::has_index,
+    history::{Bounds, MOST_LOOKED_AT},
+    keys::{self, EndStatus, kind},
+    reading,
+    shared::Shared,
+    stored::{Life, Progress},
+    streams::{Budget, Look, Stream},
+};
+use crate::domain::{
+    account::Account,
+    delivery::{Delivery, DeliveryStatus},
+    event::Event,
+    ids::{DeliveryId, EndpointId},
+};
+
+/// More endpoints' logs than this are not merged: all deliveries are walked over instead.
+const MOST_MERGED: usize = 2_000;
+
+impl Store {
+    /// Deliveries, newest first.
+    pub fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: PageRequest<DeliveryId>,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+        let shared = self.shared();
+        let budget = Budget::new(MOST_LOOKED_AT);
+        let mut found = Page { items: Vec::new(), next: None };
+        let bounds = Bounds::of(shared, filter.since, filter.until, page.after.map(DeliveryId::as_u128));
+        let Some((low, high)) = bounds.range() else { return Ok(found) };
+        let plan = Plan { shared, budget: &budget, ids: low..u128::MAX, filter };
+        let Some(mut stream) = plan.stream()? else { return Ok(found) };
+
+        // What the page goes on below is above everything that was not looked at.
+        let mut bound = high;
+        loop {
+            let id = match stream.at_or_below(bound)? {
+                Look::Found(id) if !budget.is_spent() => id,
+                Look::End => return Ok(found),
+                Look::Found(from) | Look::Spent(from) => {
+                    found.next = Some(DeliveryId::from_u128(from.saturating_add(1)));
+                    return Ok(found);
+                }
+            };
+            budget.spend();
+            if let Some((stored, _)) = reading::delivery(shared, DeliveryId::from_u128(id))?
+                && matches(filter, &stored.delivery)
+            {
+                if found.items.len() >= page.limit {
+                    found.next = found.items.last().map(|delivery| delivery.id);
+                    return Ok(found);
+                }
+                found.items.push(stored.delivery);
+            }
+            match id.checked_sub(1) {
+                Some(below) => bound = below,
+                None => return Ok(found),
+            }
+        }
+    }
+}
+
+fn matches(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
+    filter.status.is_none_or(|status| status == delivery.status)
+        && filter.endpoint.is_none_or(|endpoint| endpoint == delivery.endpoint_id)
+        && filter.event.as_ref().is_none_or(|event| *event == delivery.event_id)
+        && filter.event_type.as_ref().is_none_or(|event_type| *event_type == delivery.event_type)
+        && filter.account.as_ref().is_none_or(|account| *account == delivery.account)
+        && filter.response_code.is_none_or(|code| Some(code) == delivery.last_response_code)
+        && filter.since.is_none_or(|since| delivery.created_at >= since)
+        && filter.until.is_none_or(|until| delivery.created_at < until)
+}
+
+struct Plan<'a> {
+    shared: &'a Shared,
+    budget: &'a Budget,
+    ids: Range<u128>,
+    filter: &'a DeliveryFilter,
+}
+
+impl<'a> Plan<'a> {
+    /// A stream that has every delivery that matches, and as few others as the indexes allow. `None`: none matches.
+    fn stream(&self) -> Result<Option<Stream<'a>>, StoreError> {
+        let filter = self.filter;
+        if let Some(id) = &filter.event {
+            let found = reading::event_by_id(self.shared, id)?;
+            return Ok(found.map(|(stored, _)| self.of_event(&stored.event)));
+        }
+        let status = filter.status.and_then(EndStatus::of).map(|status| self.index(keys::status_of(status)));
+        let code = filter.response_code.filter(|code| has_index(*code)).map(|code| self.index(keys::code_of(code)));
+        let mut selective: Vec<Stream<'a>> = status.into_iter().chain(code).collect();
+        let pending = filter.status == Some(DeliveryStatus::Pending);
+        match filter.endpoint {
+            Some(endpoint) if pending => selective.push(self.pending_of(endpoint)),
+            Some(endpoint) => selective.push(self.index(keys::queue_of(endpoint))),
+            None if !selective.is_empty() => {}
+            None if pending => selective.push(self.pending()),
+            None => selective.push(self.of_account_or_all()),
+        }
+        Ok(Some(if selective.len() == 1 { selective.remove(0) } else { Stream::AllOf(selective) }))
+    }
+
+    fn index(&self, prefix: keys::Prefix) -> Stream<'a> {
+        Stream::index(self.shared, self.budget, prefix, self.ids.clone())
+    }
+
+    fn of_event(&self, event: &Event) -> Stream<'a> {
+        let first = event.first_delivery.as_u128();
+        let end = first.saturating_add(u128::from(event.delivery_count));
+        let all = keys::all_of(kind::DELIVERY);
+        let block = Stream::index(self.shared, self.budget, all, self.ids.start.max(first)..end);
+        Stream::any_of(vec![block, self.index(keys::extras_of(event.key))])
+    }
+
+    /// What waits for its first turn lies behind the queue's position, all else that waits has rows.
+    fn pending_of(&self, endpoint: EndpointId) -> Stream<'a> {
+        let position = self.shared.view().endpoints.get(&endpoint).map_or(0, |p| p.queue_position.as_u128());
+        let ids = self.ids.start.max(position.saturating_add(1))..self.ids.end;
+        let queue = Stream::index(self.shared, self.budget, keys::queue_of(endpoint), ids);
+        Stream::any_of(vec![queue, self.index(keys::retrying_of(endpoint))])
+    }
+
+    fn pending(&self) -> Stream<'a> {
+        let wanted = |progress: &Progress| {
+            progress.health.pending > 0
+                && self.filter.account.as_ref().is_none_or(|account| *account == progress.account)
+        };
+        let endpoints: Vec<EndpointId> = {
+            let view = self.shared.view();
+            view.endpoints.iter().filter(|(_, progress)| wanted(progress)).map(|(id, _)| *id).collect()
+        };
+        if endpoints.len() > MOST_MERGED {
+            return self.index(keys::all_of(kind::DELIVERY));
+        }
+        Stream::any_of(endpoints.into_iter().map(|endpoint| self.pending_of(endpoint)).collect())
+    }
+
+    fn of_account_or_all(&self) -> Stream<'a> {
+        let logs = self.filter.account.as_ref().and_then(|account| self.logs_of(account));
+        match logs {
+            Some(logs) => Stream::any_of(logs.into_iter().map(|id| self.index(keys::queue_of(id))).collect()),
+            None => self.index(keys::all_of(kind::DELIVERY)),
+        }
+    }
+
+    /// The endpoints that an account ever had; `None` if it has so many, or most of all, that walking is better.
+    fn logs_of(&self, account: &Account) -> Option<Vec<EndpointId>> {
+        let view = self.shared.view();
+        let of_account = view.endpoints.iter().filter(|(_, progress)| progress.account == *account);
+        let logs: Vec<EndpointId> = of_account.map(|(id, _)| *id).collect();
+        let alive = |progress: &&Progress| progress.life == Life::Alive;
+        let all = view.endpoints.values().filter(alive).count();
+        (logs.len() <= MOST_MERGED && (logs.len() < 4 || logs.len() * 2 < all)).then_some(logs)
+    }
+}

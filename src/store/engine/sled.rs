@@ -1,0 +1,145 @@
+//! The engine on sled 0.34, the one file that names it.
+//!
+//! sled promises less than its names say, so this is what is kept here: its `flush` hands data to the kernel without
+//! syncing it (`sync_file_range`), so the database file is synced by us after every batch; its own flusher is off;
+//! what a new database consists of is synced before it counts as made; a snapshot that was left half-written by a
+//! death in the middle of recovery is deleted first, for it could never be opened again; segments stay at 512 KiB,
+//! and nobody above writes values that are large enough to become files of their own, which sled never syncs.
+
+use std::{
+    fs::File,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use super::{CommitError, Engine, Entries, Entry, Order, ReadError, Write};
+use crate::store::OpenError;
+
+const SEGMENT: usize = 512 * 1024;
+/// sled's names for its files.
+const DATABASE: &str = "db";
+const CONFIGURATION: &str = "conf";
+
+/// An open sled database.
+pub struct SledEngine {
+    db: sled::Db,
+    /// A second handle on the database file, to sync it.
+    file: File,
+}
+
+impl SledEngine {
+    /// Makes a new database with these rows in this directory and has all of it on stable storage; the directory that
+    /// holds this one is synced by the caller.
+    pub fn create(directory: &Path, cache: u64, first: Vec<Write>) -> Result<(), OpenError> {
+        let io = |source| OpenError::Io { path: directory.to_owned(), source };
+        std::fs::create_dir_all(directory).map_err(io)?;
+        let db = open(directory, cache)?;
+        let file = File::open(directory.join(DATABASE)).map_err(io)?;
+        let engine = Self { db, file };
+        engine.commit(first).map_err(|error| io(io::Error::other(error)))?;
+        drop(engine);
+        for entry in std::fs::read_dir(directory).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            File::open(&path).and_then(|file| file.sync_all()).map_err(io)?;
+        }
+        sync_directory(directory).map_err(io)
+    }
+
+    /// Opens a database that was made before.
+    pub fn open(directory: &Path, cache: u64) -> Result<Self, OpenError> {
+        for name in [CONFIGURATION, DATABASE] {
+            let path = directory.join(name);
+            match std::fs::metadata(&path) {
+                Ok(found) if found.len() > 0 => {}
+                // sled would take either for a reason to begin anew.
+                Ok(_) => return Err(OpenError::Damaged(format!("{} is empty", path.display()))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(OpenError::Damaged(format!("{} is missing", path.display())));
+                }
+                Err(source) => return Err(OpenError::Io { path, source }),
+            }
+        }
+        remove_half_written_snapshots(directory)
+            .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
+        let db = open(directory, cache)?;
+        let path = directory.join(DATABASE);
+        let file = File::open(&path).map_err(|source| OpenError::Io { path, source })?;
+        Ok(Self { db, file })
+    }
+}
+
+fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
+    let config = sled::Config::new().path(directory).cache_capacity(cache).segment_size(SEGMENT).flush_every_ms(None);
+    // sled panics on some kinds of damage that it meets while it recovers.
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(sled::Error::Io(source))) => Err(OpenError::Io { path: directory.to_owned(), source }),
+        Ok(Err(error)) => Err(OpenError::Damaged(format!("{}: {error}", directory.display()))),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+            Err(OpenError::Damaged(format!("{}: recovery failed: {text}", directory.display())))
+        }
+    }
+}
+
+fn remove_half_written_snapshots(directory: &Path) -> io::Result<()> {
+    let mut removed = false;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            std::fs::remove_file(entry.path())?;
+            removed = true;
+        }
+    }
+    if removed { sync_directory(directory) } else { Ok(()) }
+}
+
+/// Has a directory's entries on stable storage.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+impl Engine for SledEngine {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        match self.db.get(key) {
+            Ok(value) => Ok(value.map(|value| value.to_vec())),
+            Err(error) => Err(ReadError(error.to_string())),
+        }
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], order: Order) -> Entries<'_> {
+        let entry = |item: sled::Result<(sled::IVec, sled::IVec)>| match item {
+            Ok((key, value)) => Ok(Entry { key: key.to_vec(), value: value.to_vec() }),
+            Err(error) => Err(ReadError(error.to_string())),
+        };
+        if from >= to {
+            return Box::new(std::iter::empty());
+        }
+        let range = self.db.range(from..to);
+        match order {
+            Order::Ascending => Box::new(range.map(entry)),
+            Order::Descending => Box::new(range.rev().map(entry)),
+        }
+    }
+
+    fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
+        let mut writes = sled::Batch::default();
+        for (key, value) in batch {
+            match value {
+                Some(value) => writes.insert(key, value),
+                None => writes.remove(key),
+            }
+        }
+        self.db.apply_batch(writes).map_err(|error| CommitError(format!("a batch was not applied: {error}")))?;
+        self.db.flush().map_err(|error| CommitError(format!("a batch was not written: {error}")))?;
+        self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))
+    }
+
+    fn approximate_size(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a store does not open, and why a question or a change was not answered.
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the data directory {0} is in use by another mythichooks process")]
+    InUse(std::path::PathBuf),
+    /// It cannot be read or written.
+    #[error("the data directory {path} cannot be used: {source}")]
+    Io {
+        /// The directory or file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It was written by a newer release.
+    #[error("the store was written in format {found}; this release knows formats up to {known}. It was left untouched")]
+    Newer {
+        /// Its format.
+        found: u32,
+        /// The newest that this release knows.
+        known: u32,
+    },
+    /// It is there, but not whole.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Why a question or a change was not answered.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// More writes wait than may.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// There is no room on the disk.
+    #[error("the disk is full")]
+    Full,
+    /// A read or write failed.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// The server is stopping.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why events were not accepted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AcceptError {
+    /// The event at this index has the id (or the idempotency key) of another one with other content.
+    #[error("event {index}: the same {what} was used with other content")]
+    Conflict {
+        /// Counts from 0.
+        index: usize,
+        /// `id` or `Idempotency-Key`.
+        what: &'static str,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,40 @@
+//! Keys in words, for messages to people: ids only, never content.
+
+use super::Row;
+
+/// A key in words.
+pub fn describe(key: &[u8]) -> String {
+    let Some((row, part)) = Row::parse(key) else {
+        return format!("an unknown row ({} bytes, first byte {:?})", key.len(), key.first());
+    };
+    let text = match &row {
+        Row::Event(event) => format!("event {event}"),
+        Row::Body(event) => format!("the body of event {event}"),
+        Row::Delivery(id) => format!("delivery {id}"),
+        Row::Attempt(id, number) => format!("attempt {number} of delivery {id}"),
+        Row::Queue(endpoint, id) => format!("the place of delivery {id} in the log of endpoint {endpoint}"),
+        Row::Due(endpoint, due) => format!(
+            "the {} attempt of delivery {} to endpoint {endpoint} that is due at {}",
+            due.trigger.as_str(),
+            due.delivery,
+            due.at
+        ),
+        Row::Retrying(endpoint, id) => {
+            format!("the place of delivery {id} among those that endpoint {endpoint} waits for")
+        }
+        Row::Status(status, id) => format!("the place of delivery {id} among those that are {status:?}"),
+        Row::Code(code, id) => format!("the place of delivery {id} among those that were answered with {code}"),
+        Row::Extra(event, id) => format!("the link from event {event} to its replayed delivery {id}"),
+        Row::OfAccount(account, event) => format!("the place of event {event} in the log of account {account}"),
+        Row::ProducerId(id) => format!("the producer's event id {id}"),
+        Row::Idempotency(_) => "an idempotency key".to_owned(),
+        Row::Endpoint(id) => format!("endpoint {id}"),
+        Row::Progress(id) => format!("the progress of endpoint {id}"),
+        Row::EventType(name) => format!("event type {name}"),
+        Row::Token(id) => format!("token {id}"),
+        Row::Audit(id) => format!("audit entry {id}"),
+        Row::Minute(minute) => format!("the counts of minute {minute}"),
+        Row::Meta => "the totals".to_owned(),
+    };
+    if part == 0 { text } else { format!("{text} (part {part})") }
+}

@@ -1,0 +1,223 @@
+//! The store, in the domain's words: accept events, settle attempts, ask for what is due and for what has been.
+//! One writer thread gathers what is asked of it into batches; an answer comes after the batch is on stable storage.
+//!
+//! Bottom up: [`engine`] keeps bytes, [`codec`] makes bytes of records, [`keys`] says where each lies. [`work`] is a
+//! batch in the making, [`commit`] the writer. Each question and each change has a file of its own above these.
+
+mod accept;
+mod audit;
+mod by_hand;
+mod codec;
+mod commit;
+mod delivery_list;
+mod delivery_rows;
+mod directory;
+mod endpoints;
+mod engine;
+mod errors;
+mod filters;
+mod history;
+mod keys;
+mod long;
+mod minting;
+mod missed;
+mod prune;
+mod queue;
+mod reading;
+pub mod records;
+mod settings;
+mod settle;
+mod shared;
+mod statistics;
+mod stored;
+mod streams;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+
+use crate::clock::Clock;
+use commit::{Answer, Message, Request, RequestKind, Writer};
+pub use errors::*;
+pub use filters::*;
+pub use records::*;
+use shared::Shared;
+use work::Work;
+
+/// So many lists and other long reads run at a time.
+const READERS: usize = 8;
+
+/// A handle on the open store; cheap to clone.
+///
+/// `async` methods write: they resolve once the change is on stable storage. The others read, and block for as long
+/// as a few look-ups take: call them from [`Store::read`] where a list is asked for on an async thread.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    messages: mpsc::Sender<Message>,
+    /// Places in the writer's queue.
+    places: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// How far retention has come.
+    walk: prune::Walk,
+    /// Dropped after the engine.
+    _lock: directory::DirectoryLock,
+}
+
+impl Store {
+    /// Opens or creates the store in this directory.
+    ///
+    /// # Errors
+    /// Another process holds it, it cannot be read, it was written by a newer release, or it is damaged.
+    pub fn open(directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
+        directory::make(directory)?;
+        let lock = directory::DirectoryLock::take(directory)?;
+        if !directory::holds_a_store(directory)? {
+            directory::create(directory, options.cache)?;
+        }
+        let engine = directory::open(directory, options.cache)?;
+        let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
+        let shared = Arc::new(shared);
+        let (messages, receiver) = mpsc::channel();
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            messages: receiver,
+            directory: directory.to_owned(),
+            free_space_floor: options.free_space_floor,
+        };
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
+        let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
+        let inner = Inner {
+            shared,
+            messages,
+            places: Arc::new(Semaphore::new(options.queue.clamp(1, Semaphore::MAX_PERMITS))),
+            readers: Arc::new(Semaphore::new(READERS)),
+            writer: Mutex::new(Some(thread)),
+            walk: prune::Walk::default(),
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Who is told of every committed change, on the writer's thread; set once, before the first write.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        if self.inner.shared.observer.set(observer).is_err() {
+            tracing::error!("the store has an observer already; a second one is not told of anything");
+        }
+    }
+
+    /// Runs reads on a thread where they may block. Few run at a time; the others wait.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.inner.readers).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let store = self.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            question(&store)
+        });
+        answer.await.unwrap_or_else(|_| Err(StoreError::Failed("a read was broken off".to_owned())))
+    }
+
+    /// Ends the writer after what is queued, and waits for it.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    /// A fresh id for an endpoint, a token, …: later than all before.
+    pub fn mint(&self) -> u128 {
+        self.shared().minter.mint(self.shared().clock.wall(), 1)
+    }
+
+    /// The bytes that the store takes on disk, roughly.
+    pub fn approximate_size(&self) -> u64 {
+        self.shared().engine.approximate_size()
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    fn walk(&self) -> &prune::Walk {
+        &self.inner.walk
+    }
+
+    /// Has the writer make a change, and waits until it is on stable storage. A change that returns an error has made
+    /// none; one that returns a value while the batch fails is answered with that failure.
+    async fn write<T, E>(
+        &self,
+        kind: RequestKind,
+        change: impl FnOnce(&mut Work<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let place = self.place(kind.waits).await?;
+        let (sender, answer) = oneshot::channel();
+        let run = Box::new(move |work: Result<&mut Work<'_>, StoreError>| -> Option<Answer> {
+            match work.map_err(E::from).and_then(change) {
+                Ok(value) => Some(Box::new(move |committed: Result<(), StoreError>| {
+                    // Nobody may be waiting any more.
+                    let _ = sender.send(committed.map(|()| value).map_err(E::from));
+                })),
+                Err(error) => {
+                    let _ = sender.send(Err(error));
+                    None
+                }
+            }
+        });
+        let request = Message::Request(Request { run, kind, place });
+        self.inner.messages.send(request).map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or_else(|_| {
+            let closed = self.inner.places.is_closed();
+            let unanswered = || StoreError::Failed("a change was broken off".to_owned());
+            Err(if closed { StoreError::Closed } else { unanswered() }.into())
+        })
+    }
+
+    async fn place(&self, waits: bool) -> Result<OwnedSemaphorePermit, StoreError> {
+        let places = Arc::clone(&self.inner.places);
+        if waits {
+            return places.acquire_owned().await.map_err(|_| StoreError::Closed);
+        }
+        places.try_acquire_owned().map_err(|error| match error {
+            TryAcquireError::NoPermits => StoreError::Overloaded,
+            TryAcquireError::Closed => StoreError::Closed,
+        })
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.places.close();
+        // It may have ended before.
+        let _ = self.messages.send(Message::Close);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

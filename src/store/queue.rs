@@ -1,0 +1,106 @@
+//! The queue, as Dispatchers and the RetryTimer see it: what waits for its first turn, and what is due again.
+
+use super::{
+    DueClass, DueRow, FreshRead, Store, StoreError,
+    engine::Order,
+    keys::{self, Row},
+    reading,
+    stored::Life,
+};
+use crate::domain::{
+    ids::{DeliveryId, EndpointId},
+    time::Timestamp,
+};
+
+/// One read looks at no more rows than this, whatever it finds.
+const MOST_LOOKED_AT: usize = 1_000;
+
+impl Store {
+    /// The first-turn deliveries of an endpoint after `after`, oldest first; skips those that had their turn.
+    pub fn fresh(&self, endpoint: EndpointId, after: DeliveryId, limit: usize) -> Result<FreshRead, StoreError> {
+        let shared = self.shared();
+        let (position, durable) = {
+            let view = shared.view();
+            let position = view.endpoints.get(&endpoint).map_or(DeliveryId::MIN, |progress| progress.queue_position);
+            (position, view.durable)
+        };
+        let after = after.max(position);
+        let mut read = FreshRead { deliveries: Vec::new(), read_to: after, at_end: true };
+        let ids = shared.ids_after(&keys::queue_of(endpoint), after.as_u128(), durable);
+        for (looked_at, id) in ids.enumerate() {
+            if read.deliveries.len() >= limit || looked_at >= MOST_LOOKED_AT {
+                read.at_end = false;
+                break;
+            }
+            let id = DeliveryId::from_u128(id?);
+            read.read_to = id;
+            if let Some((stored, _)) = reading::delivery(shared, id)?
+                && stored.delivery.is_fresh()
+            {
+                read.deliveries.push(stored.delivery);
+            }
+        }
+        Ok(read)
+    }
+
+    /// The due rows of one class of an endpoint up to `until`, earliest first.
+    pub fn due(
+        &self,
+        endpoint: EndpointId,
+        class: DueClass,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DueRow>, StoreError> {
+        let from = keys::due_of(endpoint, class);
+        let to = keys::due_after(endpoint, class, until);
+        let entries = self.shared().engine.range(&from, &to, Order::Ascending);
+        let mut rows = Vec::new();
+        for entry in entries.take(limit) {
+            if let Some((Row::Due(_, due), _)) = Row::parse(&entry?.key) {
+                rows.push(due);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The time of the endpoint's first due row of this class.
+    pub fn next_due(&self, endpoint: EndpointId, class: DueClass) -> Result<Option<Timestamp>, StoreError> {
+        let end_of_time = Timestamp::from_millis(i64::MAX);
+        Ok(self.due(endpoint, class, end_of_time, 1)?.first().map(|due| due.at))
+    }
+
+    /// Of all due rows of an endpoint with [`DueClass::InTurn`], the `limit` that belong to the oldest deliveries,
+    /// oldest first (`ordered`).
+    pub fn oldest_due(&self, endpoint: EndpointId, limit: usize) -> Result<Vec<DueRow>, StoreError> {
+        let shared = self.shared();
+        let mut rows = Vec::new();
+        let ids = shared.ids_after(&keys::retrying_of(endpoint), 0, u128::MAX);
+        for id in ids.take(MOST_LOOKED_AT) {
+            if rows.len() >= limit {
+                break;
+            }
+            let delivery = DeliveryId::from_u128(id?);
+            let Some((stored, _)) = reading::delivery(shared, delivery)? else { continue };
+            if let Some(next) = stored.delivery.next
+                && DueClass::of(next.trigger) == DueClass::InTurn
+                && !stored.delivery.is_fresh()
+            {
+                rows.push(DueRow { at: next.at, delivery, trigger: next.trigger });
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Up to where an endpoint's fresh deliveries had all had their first turn, when that was last written.
+    pub fn queue_position(&self, endpoint: EndpointId) -> DeliveryId {
+        self.shared().view().endpoints.get(&endpoint).map_or(DeliveryId::MIN, |progress| progress.queue_position)
+    }
+
+    /// The endpoints with pending deliveries or due rows.
+    pub fn endpoints_with_work(&self) -> Vec<EndpointId> {
+        let view = self.shared().view();
+        let with_work =
+            view.endpoints.iter().filter(|(_, progress)| progress.life == Life::Alive && progress.has_work());
+        with_work.map(|(id, _)| *id).collect()
+    }
+}

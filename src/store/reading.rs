@@ -1,0 +1,59 @@
+//! Records by their keys, read alike from what is stored and from a batch in the making.
+
+use super::{
+    StoreError, codec,
+    keys::Row,
+    long,
+    stored::{Link, StoredDelivery, StoredEvent},
+};
+use crate::domain::{
+    event::EventBody,
+    ids::{DeliveryId, EventId, EventKey},
+};
+
+/// Something that has rows.
+pub trait Rows {
+    /// The value of a key.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
+/// One record of one row, and the raw bytes behind it.
+pub fn record<R: codec::Record>(rows: &impl Rows, row: &Row) -> Result<Option<(R, Vec<u8>)>, StoreError> {
+    let key = row.key();
+    let Some(value) = rows.get(&key)? else { return Ok(None) };
+    let (record, tail) = codec::decode(&key, &value).map_err(|error| error.at(&key))?;
+    Ok(Some((record, tail.to_vec())))
+}
+
+/// An event, and its body if that lies with it.
+pub fn event(rows: &impl Rows, key: EventKey) -> Result<Option<(StoredEvent, Vec<u8>)>, StoreError> {
+    record(rows, &Row::Event(key))
+}
+
+/// A delivery, and its latest attempt if that lies with it.
+pub fn delivery(rows: &impl Rows, id: DeliveryId) -> Result<Option<(StoredDelivery, Vec<u8>)>, StoreError> {
+    record(rows, &Row::Delivery(id))
+}
+
+/// An event by the id that receivers see. A producer's own id may look like a minted one, so that is asked first.
+pub fn event_by_id(rows: &impl Rows, id: &EventId) -> Result<Option<(StoredEvent, Vec<u8>)>, StoreError> {
+    let link = record::<Link>(rows, &Row::ProducerId(id.clone()))?.map(|(Link(key), _)| key);
+    let Some(key) = link.or_else(|| id.key_if_generated()) else { return Ok(None) };
+    Ok(event(rows, key)?.filter(|(stored, _)| stored.event.id == *id))
+}
+
+/// An event's body; `None` if it was removed meanwhile.
+pub fn body(rows: &impl Rows, stored: &StoredEvent, inline: Vec<u8>) -> Result<Option<EventBody>, StoreError> {
+    let row = Row::Event(stored.event.key);
+    let bytes = if stored.body_is_inline() {
+        inline
+    } else {
+        let Some(bytes) = long::get_bytes(rows, &Row::Body(stored.event.key))? else { return Ok(None) };
+        bytes
+    };
+    let whole = u32::try_from(bytes.len()).is_ok_and(|length| length == stored.body_length);
+    let object_start = usize::try_from(stored.object_start).unwrap_or(usize::MAX);
+    let body =
+        if whole && object_start <= bytes.len() { EventBody::from_stored(bytes.into(), object_start) } else { None };
+    body.map(Some).ok_or_else(|| codec::CodecError::Malformed("event body").at(&row.key()))
+}

@@ -1,0 +1,260 @@
+//! What goes into the store and comes out of it, beside the domain's own types.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    account::Account,
+    attempt::{Attempt, Trigger},
+    audit::Actor,
+    delivery::{Delivery, DeliveryStatus},
+    event::{Event, EventBody},
+    event_type::EventTypeName,
+    ids::{DeliveryId, EndpointId, EventId},
+    schedule::{AttemptTimes, RetrySchedule},
+    time::Timestamp,
+};
+
+/// More attempts of one delivery than this are stored, but not shown.
+pub const MOST_ATTEMPTS_SHOWN: usize = 500;
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Memory for the engine's cache of pages, in bytes.
+    pub cache: u64,
+    /// Writes that may wait for the writer; more are refused with [`super::StoreError::Overloaded`].
+    pub queue: usize,
+    /// Events are accepted only while so many bytes are free on the disk. What is needed to deliver goes on down to a
+    /// quarter of it. On a small file system it is an eighth of that, but never less than 4 MiB.
+    pub free_space_floor: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache: 64 << 20, queue: 8_192, free_space_floor: 32 << 20 }
+    }
+}
+
+/// An event as it is posted, matched with the endpoints that get it.
+#[derive(Clone)]
+pub struct NewEvent {
+    /// The producer's own id.
+    pub id: Option<EventId>,
+    /// Digest of the token's scope and the `Idempotency-Key`.
+    pub idempotency: Option<[u8; 32]>,
+    /// What happened.
+    pub event_type: EventTypeName,
+    /// To whom.
+    pub account: Account,
+    /// When, if the producer says so.
+    pub created: Option<Timestamp>,
+    /// JSON text of an object, taken over byte for byte.
+    pub object: Bytes,
+    /// Who gets it. Endpoints that were deleted meanwhile are left out.
+    pub endpoints: Vec<EndpointId>,
+    /// A test of the one endpoint: a single attempt with `Trigger::Test`, by a due row.
+    pub test: bool,
+}
+
+/// An accepted event.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// The event as it is stored.
+    pub event: Event,
+    /// It had been accepted before, with the same content; nothing was stored now.
+    pub repeated: bool,
+}
+
+/// A finished attempt and what is needed to decide what follows from it.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// Whose attempt.
+    pub delivery: DeliveryId,
+    /// The due row that it came from; `None` for a fresh delivery's first.
+    pub due: Option<DueRow>,
+    /// The attempt; its number is given by the store.
+    pub attempt: Attempt,
+    /// The endpoint's schedule.
+    pub schedule: Arc<RetrySchedule>,
+    /// See [`crate::domain::schedule::decide`].
+    pub newer_secret: bool,
+    /// When it was made.
+    pub times: AttemptTimes,
+    /// All fresh deliveries of this endpoint up to here have had their first turn, this one included.
+    pub queue_position: DeliveryId,
+}
+
+/// What a settlement came to.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The delivery as it is now.
+    pub delivery: Delivery,
+    /// The receiver answered 410.
+    pub disable_endpoint: bool,
+    /// The same delivery is to go out at once under a newer secret; its due row.
+    pub rotate_now: Option<DueRow>,
+}
+
+/// What a cancellation came to.
+#[derive(Debug, Clone)]
+pub struct Canceled {
+    /// The delivery as it is now.
+    pub delivery: Delivery,
+    /// Whether it was pending until now.
+    pub stopped: bool,
+}
+
+/// One entry of the due index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueRow {
+    /// Not before this time, on the steady clock.
+    pub at: Timestamp,
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// Why.
+    pub trigger: Trigger,
+}
+
+/// Two kinds of due rows, kept apart so that one can be read past any number of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueClass {
+    /// `manual`, `test` and `rotation`: made even while the endpoint is paused or disabled.
+    AskedFor,
+    /// `schedule` and `replay`: held while it is.
+    InTurn,
+}
+
+impl DueClass {
+    /// The class of a trigger.
+    #[must_use]
+    pub const fn of(trigger: Trigger) -> Self {
+        match trigger {
+            Trigger::Manual | Trigger::Test | Trigger::Rotation => Self::AskedFor,
+            Trigger::Schedule | Trigger::Replay => Self::InTurn,
+        }
+    }
+}
+
+/// What a read of an endpoint's queue found.
+#[derive(Debug, Clone)]
+pub struct FreshRead {
+    /// Deliveries that wait for their first turn, oldest first.
+    pub deliveries: Vec<Delivery>,
+    /// The queue was read up to here, this one included.
+    pub read_to: DeliveryId,
+    /// Whether that was its end.
+    pub at_end: bool,
+}
+
+/// An audit entry before the store gives it an id and a time.
+#[derive(Debug, Clone)]
+pub struct NewAudit {
+    /// Who.
+    pub actor: Actor,
+    /// What, e.g. `endpoint.created`.
+    pub action: &'static str,
+    /// On what.
+    pub subject: String,
+    /// Whose.
+    pub account: Option<Account>,
+    /// For people.
+    pub details: String,
+}
+
+/// Counts since the store was made, and how much waits now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Events accepted.
+    pub accepted: u64,
+    /// Deliveries that reached `delivered`.
+    pub delivered: u64,
+    /// Deliveries that reached `failed`.
+    pub failed: u64,
+    /// Attempts that were not the first of their delivery.
+    pub retried: u64,
+    /// Attempts in all.
+    pub attempts: u64,
+    /// Deliveries that are pending now.
+    pub pending: u64,
+}
+
+/// The counts of one minute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Minute {
+    /// Minutes since 1970.
+    pub minute: i64,
+    /// Events accepted.
+    pub accepted: u64,
+    /// Deliveries that reached `delivered`.
+    pub delivered: u64,
+    /// Deliveries that reached `failed`.
+    pub failed: u64,
+    /// Attempts that were not the first of their delivery.
+    pub retried: u64,
+    /// Attempts in all.
+    pub attempts: u64,
+    /// Durations of attempts that had a 2xx, by bucket: see [`LATENCY_BUCKETS`].
+    pub latency: Vec<u64>,
+}
+
+/// Upper bounds of the latency buckets, in milliseconds; one more bucket holds the rest.
+pub const LATENCY_BUCKETS: [u64; 16] =
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000];
+
+impl Minute {
+    /// Counts one successful attempt's duration.
+    pub fn count_latency(&mut self, duration: Duration) {
+        self.latency.resize(LATENCY_BUCKETS.len() + 1, 0);
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let bucket = LATENCY_BUCKETS.partition_point(|bound| *bound < millis);
+        if let Some(count) = self.latency.get_mut(bucket) {
+            *count += 1;
+        }
+    }
+}
+
+/// One committed change, for whoever watches.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// An event was accepted, with these deliveries. The body is there so that nobody need read it again at once.
+    Accepted {
+        /// The event.
+        event: Arc<Event>,
+        /// Its body.
+        body: EventBody,
+        /// Its deliveries.
+        deliveries: Arc<Vec<Delivery>>,
+    },
+    /// An attempt was written down.
+    Settled {
+        /// The delivery after it.
+        delivery: Arc<Delivery>,
+        /// Its status before.
+        before: DeliveryStatus,
+        /// The attempt, numbered.
+        attempt: Arc<Attempt>,
+    },
+    /// A delivery changed otherwise: canceled, replayed.
+    Changed {
+        /// The delivery as it is now.
+        delivery: Arc<Delivery>,
+        /// Its status before.
+        before: DeliveryStatus,
+    },
+    /// A due row was made for this endpoint.
+    Due {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Not before this time.
+        at: Timestamp,
+    },
+}
+
+/// Is told what was committed, in order, on the writer's thread: it must not block.
+pub trait Observer: Send + Sync {
+    /// These changes are on stable storage.
+    fn committed(&self, changes: &[Change]);
+}

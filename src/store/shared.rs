@@ -1,0 +1,133 @@
+//! What the writer and all readers share: the engine, and in memory the small things that are asked for all the
+//! time. The writer alone changes them, after each commit; locks are held for a look or an exchange.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use super::{
+    Observer, StoreError,
+    engine::{Engine, Entries, Order, ReadError},
+    keys::{self, Row, kind},
+    minting::Minter,
+    reading::{self, Rows},
+    statistics::Statistics,
+    stored::{Life, Meta, Progress},
+};
+use crate::{
+    clock::Clock,
+    domain::ids::{DeliveryId, EndpointId},
+};
+
+/// The shared state.
+pub struct Shared {
+    /// The bytes.
+    pub engine: Box<dyn Engine>,
+    /// Both clocks.
+    pub clock: Clock,
+    /// Where ids come from.
+    pub minter: Minter,
+    /// Who is told of changes.
+    pub observer: OnceLock<Arc<dyn Observer>>,
+    view: RwLock<View>,
+    statistics: Mutex<Statistics>,
+}
+
+/// What was committed last.
+pub struct View {
+    /// Every endpoint, deleted ones included while there is something of them.
+    pub endpoints: HashMap<EndpointId, Progress>,
+    /// Totals and such.
+    pub meta: Meta,
+    /// Ids up to here are on stable storage. What is above may be seen in the engine, but can still be lost.
+    pub durable: u128,
+}
+
+impl Shared {
+    /// Reads what is kept in memory.
+    pub fn load(engine: Box<dyn Engine>, clock: Clock) -> Result<Self, StoreError> {
+        let rows = EngineRows(&*engine);
+        let meta = reading::record::<Meta>(&rows, &Row::Meta)?;
+        let (meta, _) = meta.ok_or_else(|| StoreError::Failed("the totals are missing".to_owned()))?;
+        let mut endpoints = HashMap::new();
+        let all = keys::all_of(kind::PROGRESS);
+        for entry in engine.range(&all, &keys::end_of(&all), Order::Ascending) {
+            let entry = entry?;
+            let Some((Row::Progress(id), _)) = Row::parse(&entry.key) else { continue };
+            let (progress, _) =
+                super::codec::decode::<Progress>(&entry.key, &entry.value).map_err(|error| error.at(&entry.key))?;
+            endpoints.insert(id, progress);
+        }
+        let durable = meta.last_id;
+        clock.not_before(DeliveryId::from_u128(durable).minted_at());
+        Ok(Self {
+            engine,
+            clock,
+            minter: Minter::after(durable),
+            observer: OnceLock::new(),
+            view: RwLock::new(View { endpoints, meta, durable }),
+            statistics: Mutex::default(),
+        })
+    }
+
+    /// What was committed last, to look at.
+    pub fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same for the writer, to change it.
+    pub fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+        self.view.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The counts of the last minutes.
+    pub fn statistics(&self) -> MutexGuard<'_, Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entries of a family of keys, in the given order.
+    pub fn family(&self, prefix: &[u8], order: Order) -> Entries<'_> {
+        self.engine.range(prefix, &keys::end_of(prefix), order)
+    }
+
+    /// The ids at the end of an index's keys, above `after` and up to `last`, ascending.
+    pub fn ids_after<'a>(
+        &'a self,
+        prefix: &[u8],
+        after: u128,
+        last: u128,
+    ) -> impl Iterator<Item = Result<u128, StoreError>> + use<'a> {
+        let from = keys::with_id(prefix, after.saturating_add(1));
+        let mut to = keys::with_id(prefix, last);
+        to.push(0);
+        let entries = self.engine.range(&from, &to, Order::Ascending);
+        entries.map(|entry| Ok(keys::last_id(&entry?.key).unwrap_or(0)))
+    }
+
+    /// Whether an endpoint is there and not deleted.
+    pub fn is_alive(&self, id: EndpointId) -> bool {
+        self.view().endpoints.get(&id).is_some_and(|progress| progress.life == Life::Alive)
+    }
+}
+
+impl Rows for Shared {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.engine.get(key)?)
+    }
+}
+
+/// An engine without the rest.
+pub struct EngineRows<'a>(pub &'a dyn Engine);
+
+impl Rows for EngineRows<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.get(key)?)
+    }
+}
+
+impl From<ReadError> for StoreError {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error.0)
+    }
+}

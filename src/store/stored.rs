@@ -1,0 +1,181 @@
+//! The records as they lie in the store, where they are more than the domain's own types. The body of an event and
+//! the answer of an attempt are kept as raw bytes behind their record.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    StoreError, Totals,
+    codec::{self, Record},
+};
+use crate::domain::{
+    account::Account,
+    attempt::{Attempt, Trigger},
+    audit::AuditEntry,
+    delivery::Delivery,
+    endpoint::{Endpoint, EndpointHealth},
+    event::Event,
+    event_type::EventType,
+    ids::{DeliveryId, EventKey},
+    time::Timestamp,
+    token::Token,
+};
+
+/// A body up to this length lies in its event's row; a longer one has rows of its own.
+pub const INLINE_BODY: usize = 6_000;
+/// A packed attempt up to this length lies in its delivery's row.
+pub const INLINE_ATTEMPT: usize = 6_000;
+
+/// An event. Behind it: its body, if that is short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// The event.
+    pub event: Event,
+    /// Digest of the token's scope and the `Idempotency-Key` it came with.
+    pub idempotency: Option<[u8; 32]>,
+    /// Where `data.object` begins in the body.
+    pub object_start: u32,
+    /// The body's length.
+    pub body_length: u32,
+}
+
+impl StoredEvent {
+    /// Whether the body lies behind this record.
+    pub fn body_is_inline(&self) -> bool {
+        usize::try_from(self.body_length).is_ok_and(|length| length <= INLINE_BODY)
+    }
+}
+
+/// An attempt that somebody asked for, and that is still to be made. It has a due row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Not before this time.
+    pub at: Timestamp,
+    /// `Manual` or `Rotation`.
+    pub trigger: Trigger,
+}
+
+/// Where a delivery's latest attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Latest {
+    /// There is none yet.
+    None,
+    /// Packed, behind the delivery's record.
+    Inline,
+    /// In rows of its own.
+    Apart,
+}
+
+/// A delivery. Behind it: its latest attempt, packed, if that is short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredDelivery {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// What was asked for beside its schedule, at most [`MOST_ASKED`].
+    pub asked: Vec<Asked>,
+    /// Where its latest attempt is.
+    pub latest: Latest,
+}
+
+/// More attempts of one delivery than this are not taken while they wait.
+pub const MOST_ASKED: usize = 16;
+
+impl StoredDelivery {
+    /// A new delivery, not tried yet.
+    pub fn new(delivery: Delivery) -> Self {
+        Self { delivery, asked: Vec::new(), latest: Latest::None }
+    }
+}
+
+/// What the store keeps of an endpoint beside its settings; it outlives them until its log is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Whose it is.
+    pub account: Account,
+    /// All fresh deliveries up to here have had their first turn.
+    pub queue_position: DeliveryId,
+    /// Attempts that were asked for and wait.
+    pub asked: u64,
+    /// Its health, pending deliveries included.
+    pub health: EndpointHealth,
+    /// Whether it is deleted.
+    pub life: Life,
+}
+
+/// Whether an endpoint is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Life {
+    /// It is.
+    Alive,
+    /// It was deleted; its queue is still to be dropped.
+    Deleted,
+    /// It was deleted, and nothing of it waits.
+    Dropped,
+}
+
+impl Progress {
+    /// Of a new endpoint.
+    pub fn new(account: Account) -> Self {
+        let health = EndpointHealth::default();
+        Self { account, queue_position: DeliveryId::MIN, asked: 0, health, life: Life::Alive }
+    }
+
+    /// Whether something of it waits.
+    pub fn has_work(&self) -> bool {
+        self.health.pending > 0 || self.asked > 0
+    }
+}
+
+/// What concerns the whole store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// No id is greater.
+    pub last_id: u128,
+    /// By how many milliseconds an id's time was ever later than the wall clock that was written with it.
+    pub skew: u64,
+    /// Whether a producer ever chose an id that looks like a minted one of another event.
+    pub lookalikes: bool,
+    /// The totals.
+    pub totals: Totals,
+}
+
+/// What a producer's id or an idempotency key leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link(pub EventKey);
+
+macro_rules! records {
+    ($($type:ty: $name:literal, $version:literal;)*) => {
+        $(impl Record for $type {
+            const NAME: &'static str = $name;
+            const VERSION: u8 = $version;
+        })*
+    };
+}
+
+records! {
+    StoredEvent: "event", 1;
+    StoredDelivery: "delivery", 1;
+    Attempt: "attempt", 1;
+    Progress: "progress", 1;
+    Meta: "totals", 1;
+    Link: "link", 1;
+    Endpoint: "endpoint", 1;
+    EventType: "event type", 1;
+    Token: "token", 1;
+    AuditEntry: "audit", 1;
+    super::Minute: "minute", 1;
+}
+
+/// An attempt's bytes; its answer's body stands raw behind the rest.
+pub fn pack_attempt(mut attempt: Attempt) -> Result<Vec<u8>, StoreError> {
+    let body = attempt.outcome.response.as_mut().map(|response| std::mem::take(&mut response.body));
+    codec::pack(&attempt, &body.unwrap_or_default())
+}
+
+/// The attempt of these bytes.
+pub fn unpack_attempt(bytes: &[u8]) -> Result<Attempt, codec::CodecError> {
+    let (mut attempt, body) = codec::unpack::<Attempt>(bytes)?;
+    if let Some(response) = &mut attempt.outcome.response {
+        response.body = body.to_vec();
+    }
+    Ok(attempt)
+}

@@ -1,0 +1,184 @@
+//! Sorted streams of ids, newest first, and how they are joined: the lists' filters become streams of index rows,
+//! `all of` leaps from one to the next that both have, `any of` merges. Each look at a row is counted, so that a page
+//! is bounded however little it finds.
+
+use std::{cell::Cell, collections::BinaryHeap, ops::Range};
+
+use super::{
+    StoreError,
+    engine::{Entries, Order},
+    keys::{self, Prefix},
+    shared::Shared,
+};
+
+/// How many rows a page may still look at.
+#[derive(Debug)]
+pub struct Budget(Cell<usize>);
+
+impl Budget {
+    /// So many.
+    pub fn new(rows: usize) -> Self {
+        Self(Cell::new(rows))
+    }
+
+    /// Whether they are used up.
+    pub fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+
+    /// Counts one.
+    pub fn spend(&self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+/// What a look into a stream came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// An id.
+    Found(u128),
+    /// There are no more.
+    End,
+    /// The budget is spent; nothing above this id was left out.
+    Spent(u128),
+}
+
+/// A stream of ids that fall.
+pub enum Stream<'a> {
+    /// The ids at the end of the keys of one index.
+    Index(Index<'a>),
+    /// Those that all of these have; at least one.
+    AllOf(Vec<Stream<'a>>),
+    /// Those that any of these has.
+    AnyOf(AnyOf<'a>),
+}
+
+impl<'a> Stream<'a> {
+    /// The greatest id that is not above `bound`. Bounds must not rise from call to call.
+    pub fn at_or_below(&mut self, bound: u128) -> Result<Look, StoreError> {
+        match self {
+            Self::Index(index) => index.at_or_below(bound),
+            Self::AllOf(streams) => all_at_or_below(streams, bound),
+            Self::AnyOf(any) => any.at_or_below(bound),
+        }
+    }
+
+    /// An index's ids within a range.
+    pub fn index(shared: &'a Shared, budget: &'a Budget, prefix: Prefix, ids: Range<u128>) -> Self {
+        Self::Index(Index { shared, budget, prefix, ids, entries: None, head: Head::Unread })
+    }
+
+    /// Those that any of these has.
+    pub fn any_of(streams: Vec<Self>) -> Self {
+        Self::AnyOf(AnyOf { streams, heads: None })
+    }
+}
+
+fn all_at_or_below(streams: &mut [Stream], bound: u128) -> Result<Look, StoreError> {
+    let mut candidate = bound;
+    loop {
+        let start = candidate;
+        for stream in &mut *streams {
+            match stream.at_or_below(candidate)? {
+                Look::Found(id) => candidate = id,
+                Look::End => return Ok(Look::End),
+                // One of them has nothing above the candidate.
+                Look::Spent(_) => return Ok(Look::Spent(candidate)),
+            }
+        }
+        // A round in which none of them had to go lower: all have it.
+        if candidate == start {
+            return Ok(Look::Found(candidate));
+        }
+    }
+}
+
+/// One index.
+pub struct Index<'a> {
+    shared: &'a Shared,
+    budget: &'a Budget,
+    prefix: Prefix,
+    ids: Range<u128>,
+    entries: Option<Entries<'a>>,
+    head: Head,
+}
+
+#[derive(Clone, Copy)]
+enum Head {
+    Unread,
+    At(u128),
+    End,
+}
+
+/// A leap over more rows than this is made by a new look-up.
+const STEPS: usize = 8;
+
+impl Index<'_> {
+    fn at_or_below(&mut self, bound: u128) -> Result<Look, StoreError> {
+        let mut steps = 0;
+        loop {
+            match self.head {
+                Head::End => return Ok(Look::End),
+                Head::At(id) if id <= bound => return Ok(Look::Found(id)),
+                _ if self.budget.is_spent() => return Ok(Look::Spent(bound)),
+                Head::At(_) if steps < STEPS => steps += 1,
+                Head::Unread | Head::At(_) => {
+                    let from = keys::with_id(&self.prefix, self.ids.start);
+                    // Both ends are exclusive, or the greatest id.
+                    let mut to = keys::with_id(&self.prefix, bound.min(self.ids.end));
+                    if bound < self.ids.end {
+                        to.push(0);
+                    }
+                    self.entries = Some(self.shared.engine.range(&from, &to, Order::Descending));
+                    steps = 0;
+                }
+            }
+            self.budget.spend();
+            self.head = match self.entries.as_mut().and_then(Iterator::next) {
+                Some(entry) => keys::last_id(&entry?.key).map_or(Head::End, Head::At),
+                None => Head::End,
+            };
+        }
+    }
+}
+
+/// A merge.
+pub struct AnyOf<'a> {
+    streams: Vec<Stream<'a>>,
+    /// The streams' greatest ids, each with its stream's number; `None` before the first read.
+    heads: Option<BinaryHeap<(u128, usize)>>,
+}
+
+impl AnyOf<'_> {
+    fn at_or_below(&mut self, bound: u128) -> Result<Look, StoreError> {
+        let heads = match &mut self.heads {
+            Some(heads) => heads,
+            unread @ None => {
+                let mut heads = BinaryHeap::with_capacity(self.streams.len());
+                for (n, stream) in self.streams.iter_mut().enumerate() {
+                    match stream.at_or_below(bound)? {
+                        Look::Found(id) => heads.push((id, n)),
+                        Look::End => {}
+                        Look::Spent(_) => return Ok(Look::Spent(bound)),
+                    }
+                }
+                unread.insert(heads)
+            }
+        };
+        while let Some((id, n)) = heads.peek().copied() {
+            if id <= bound {
+                return Ok(Look::Found(id));
+            }
+            let Some(stream) = self.streams.get_mut(n) else { break };
+            match stream.at_or_below(bound)? {
+                Look::Found(id) => {
+                    heads.pop();
+                    heads.push((id, n));
+                }
+                Look::End => drop(heads.pop()),
+                Look::Spent(_) => return Ok(Look::Spent(bound)),
+            }
+        }
+        Ok(Look::End)
+    }
+}

@@ -1,0 +1,116 @@
+//! Stores in scratch directories, and endpoints, events and attempts to fill them with.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    clock::Clock,
+    domain::{
+        account::Account,
+        attempt::{Attempt, AttemptError, ErrorKind, Outcome, Response, Timing, Trigger},
+        audit::Actor,
+        endpoint::{Endpoint, EndpointStatus},
+        ids::{DeliveryId, EndpointId},
+        schedule::{AttemptTimes, RetrySchedule},
+        signature::{SecretRing, SigningSecret},
+        subscription::Subscription,
+        time::Timestamp,
+    },
+    store::{DueRow, NewAudit, NewEvent, Options, Settlement, Store},
+};
+
+/// A store in this directory.
+pub fn open(directory: &Path) -> Store {
+    let options = Options { cache: 8 << 20, ..Options::default() };
+    Store::open(directory, options, Clock::start()).unwrap()
+}
+
+/// Runs a test's asynchronous part.
+pub fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
+}
+
+pub fn audit(action: &'static str) -> NewAudit {
+    NewAudit { actor: Actor::Server, action, subject: "it".into(), account: None, details: String::new() }
+}
+
+pub fn endpoint(store: &Store, account: &Account) -> Endpoint {
+    let now = Timestamp::from_seconds(1_706_140_800);
+    Endpoint {
+        id: EndpointId::from_u128(store.mint()),
+        account: account.clone(),
+        url: "https://example.com/hook".into(),
+        event_types: vec![Subscription::All],
+        description: String::new(),
+        secrets: SecretRing::new(SigningSecret::from_random([7; 24])),
+        headers: Vec::new(),
+        timeout: None,
+        retry_schedule: None,
+        max_in_flight: None,
+        rate_limit: None,
+        ordered: false,
+        metadata: std::collections::BTreeMap::default(),
+        status: EndpointStatus::Enabled,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A stored endpoint of the default account.
+pub async fn put_endpoint(store: &Store) -> EndpointId {
+    let endpoint = endpoint(store, &Account::default());
+    let id = endpoint.id;
+    store.put_endpoint(endpoint, audit("endpoint.created")).await.unwrap();
+    id
+}
+
+pub fn event(endpoints: &[EndpointId], object: &str) -> NewEvent {
+    NewEvent {
+        id: None,
+        idempotency: None,
+        event_type: "batch.completed".parse().unwrap(),
+        account: Account::default(),
+        created: None,
+        object: Bytes::copy_from_slice(object.as_bytes()),
+        endpoints: endpoints.to_vec(),
+        test: false,
+    }
+}
+
+/// An attempt that was answered with this code and body.
+pub fn answered(trigger: Trigger, started_at: Timestamp, code: u16, body: &[u8]) -> Attempt {
+    let response = Response { code, headers: Vec::new(), body: body.to_vec(), truncated: false };
+    attempt(trigger, started_at, Some(response), None)
+}
+
+/// An attempt that had no answer.
+pub fn unanswered(trigger: Trigger, started_at: Timestamp) -> Attempt {
+    let error = AttemptError { kind: ErrorKind::Connect, message: "refused".into() };
+    attempt(trigger, started_at, None, Some(error))
+}
+
+fn attempt(
+    trigger: Trigger,
+    started_at: Timestamp,
+    response: Option<Response>,
+    error: Option<AttemptError>,
+) -> Attempt {
+    let timing = Timing::default();
+    let outcome = Outcome { duration: Duration::from_millis(3), timing, remote_addr: None, response, error };
+    Attempt { number: 0, trigger, started_at, outcome }
+}
+
+/// An attempt's end on the documented schedule.
+pub fn settlement(delivery: DeliveryId, due: Option<DueRow>, attempt: Attempt) -> Settlement {
+    let finished = attempt.started_at.plus(Duration::from_millis(3));
+    Settlement {
+        delivery,
+        due,
+        times: AttemptTimes { started: attempt.started_at, finished, finished_wall: finished },
+        attempt,
+        schedule: Arc::new(RetrySchedule::default()),
+        newer_secret: false,
+        queue_position: DeliveryId::MIN,
+    }
+}

@@ -1,0 +1,211 @@
+//! A batch in the making: rows and the state that goes with them, seen by the writer as if they were stored. What
+//! one request did can be taken back without touching the others of the batch.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use super::{
+    Change, Minute, StoreError, codec,
+    engine::Write,
+    keys::Row,
+    reading::Rows,
+    shared::Shared,
+    stored::{Life, Meta, Progress},
+};
+use crate::domain::{ids::EndpointId, time::Timestamp};
+
+/// The batch.
+pub struct Work<'a> {
+    /// What is stored.
+    pub shared: &'a Shared,
+    /// What concerns the whole store, with this batch's changes.
+    pub meta: Meta,
+    /// What the observer will be told.
+    pub changes: Vec<Change>,
+    rows: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Of touched endpoints; `None`: it is to be removed.
+    endpoints: HashMap<EndpointId, Option<Progress>>,
+    undo: Vec<Undo>,
+    meta_before: Meta,
+    changes_before: usize,
+}
+
+/// What was in the batch before.
+enum Undo {
+    Row(Vec<u8>, Option<Vec<u8>>),
+    NoRow(Vec<u8>),
+    Endpoint(EndpointId, Option<Progress>),
+    NoEndpoint(EndpointId),
+}
+
+/// A batch that is ready for the engine, and what becomes visible after it.
+pub struct Finished {
+    /// The rows.
+    pub writes: Vec<Write>,
+    /// The state of the endpoints that it touched.
+    pub endpoints: HashMap<EndpointId, Option<Progress>>,
+    /// The state of the whole store.
+    pub meta: Meta,
+    /// What the observer will be told.
+    pub changes: Vec<Change>,
+}
+
+impl<'a> Work<'a> {
+    /// An empty batch.
+    pub fn new(shared: &'a Shared) -> Self {
+        let meta = shared.view().meta.clone();
+        Self {
+            shared,
+            meta_before: meta.clone(),
+            meta,
+            changes: Vec::new(),
+            rows: HashMap::new(),
+            endpoints: HashMap::new(),
+            undo: Vec::new(),
+            changes_before: 0,
+        }
+    }
+
+    /// A request begins: [`Self::take_back`] goes back to here.
+    pub fn begin(&mut self) {
+        self.undo.clear();
+        self.meta_before.clone_from(&self.meta);
+        self.changes_before = self.changes.len();
+    }
+
+    /// Undoes what was done since [`Self::begin`].
+    pub fn take_back(&mut self) {
+        while let Some(undo) = self.undo.pop() {
+            match undo {
+                Undo::Row(key, before) => drop(self.rows.insert(key, before)),
+                Undo::NoRow(key) => drop(self.rows.remove(&key)),
+                Undo::Endpoint(id, before) => drop(self.endpoints.insert(id, before)),
+                Undo::NoEndpoint(id) => drop(self.endpoints.remove(&id)),
+            }
+        }
+        self.meta.clone_from(&self.meta_before);
+        self.changes.truncate(self.changes_before);
+    }
+
+    /// How many rows the batch has so far.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Sets a row.
+    pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.set(key, Some(value));
+    }
+
+    /// Sets a row with one record.
+    pub fn put_record<R: codec::Record>(&mut self, row: &Row, record: &R, tail: &[u8]) -> Result<(), StoreError> {
+        let key = row.key();
+        let value = codec::encode(&key, record, tail)?;
+        self.put(key, value);
+        Ok(())
+    }
+
+    /// Removes a row, whether it is there or not.
+    pub fn delete(&mut self, key: Vec<u8>) {
+        self.set(key, None);
+    }
+
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let undo = match self.rows.insert(key.clone(), value) {
+            Some(before) => Undo::Row(key, before),
+            None => Undo::NoRow(key),
+        };
+        self.undo.push(undo);
+    }
+
+    /// An endpoint's progress; `None` if nothing is known of it.
+    pub fn progress(&self, id: EndpointId) -> Option<Progress> {
+        match self.endpoints.get(&id) {
+            Some(progress) => progress.clone(),
+            None => self.shared.view().endpoints.get(&id).cloned(),
+        }
+    }
+
+    /// Whether an endpoint is there and not deleted.
+    pub fn is_alive(&self, id: EndpointId) -> bool {
+        match self.endpoints.get(&id) {
+            Some(progress) => progress.as_ref().is_some_and(|progress| progress.life == Life::Alive),
+            None => self.shared.is_alive(id),
+        }
+    }
+
+    /// Changes an endpoint's progress.
+    ///
+    /// # Errors
+    /// Nothing is known of the endpoint, though something of it is stored.
+    pub fn change_progress(&mut self, id: EndpointId, change: impl FnOnce(&mut Progress)) -> Result<(), StoreError> {
+        let slot = match self.endpoints.entry(id) {
+            Entry::Occupied(slot) => {
+                self.undo.push(Undo::Endpoint(id, slot.get().clone()));
+                slot.into_mut()
+            }
+            Entry::Vacant(slot) => {
+                self.undo.push(Undo::NoEndpoint(id));
+                slot.insert(self.shared.view().endpoints.get(&id).cloned())
+            }
+        };
+        match slot {
+            Some(progress) => {
+                change(progress);
+                Ok(())
+            }
+            None => Err(StoreError::Failed(format!("the progress of endpoint {id} is missing"))),
+        }
+    }
+
+    /// Sets an endpoint's progress, or removes it.
+    pub fn set_progress(&mut self, id: EndpointId, progress: Option<Progress>) {
+        let undo = match self.endpoints.insert(id, progress) {
+            Some(before) => Undo::Endpoint(id, before),
+            None => Undo::NoEndpoint(id),
+        };
+        self.undo.push(undo);
+    }
+
+    /// The ids of `count` new things, consecutive, and the wall clock's time that goes with them.
+    pub fn mint(&mut self, count: u32) -> (u128, Timestamp) {
+        let now = self.shared.clock.wall();
+        let first = self.shared.minter.mint(now, count);
+        let minted_at = u64::try_from(first >> 80).unwrap_or(u64::MAX);
+        let skew = minted_at.saturating_sub(now.as_millis().cast_unsigned());
+        self.meta.skew = self.meta.skew.max(skew);
+        (first, now)
+    }
+
+    /// Adds the rows that are written once a batch. `None`: there is nothing to write.
+    pub fn finish(mut self, minutes: &[Minute]) -> Result<Option<Finished>, StoreError> {
+        if self.rows.is_empty() && self.endpoints.is_empty() && minutes.is_empty() {
+            return Ok(None);
+        }
+        let progress: Vec<_> = self.endpoints.iter().map(|(id, progress)| (*id, progress.clone())).collect();
+        for (id, progress) in progress {
+            let row = Row::Progress(id);
+            match progress {
+                Some(progress) => self.put_record(&row, &progress, &[])?,
+                None => self.delete(row.key()),
+            }
+        }
+        for minute in minutes {
+            self.put_record(&Row::Minute(minute.minute), minute, &[])?;
+        }
+        // Everything in this batch was minted before now.
+        self.meta.last_id = self.shared.minter.last();
+        let meta = self.meta.clone();
+        self.put_record(&Row::Meta, &meta, &[])?;
+        let writes = self.rows.into_iter().collect();
+        Ok(Some(Finished { writes, endpoints: self.endpoints, meta, changes: self.changes }))
+    }
+}
+
+impl Rows for Work<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.rows.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.shared.get(key),
+        }
+    }
+}
