@@ -1,3 +1,7 @@
-//! The `mythichooks` binary.
+//! The `mythichooks` binary: the library's command line, and nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mythichooks::cli::run()
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use super::super::data_dir::default_data_dir;
 use crate::{
     actors,
     domain::{byte_size::ByteSize, duration::HumanDuration, endpoint::EndpointDefaults, schedule::RetrySchedule},
@@ -123,13 +124,6 @@ impl ServeArgs {
         };
         self.admin_token_file.clone().or_else(credential)
     }
-}
-
-/// systemd's state directory (the first, if there are several), else one here.
-pub(crate) fn default_data_dir() -> PathBuf {
-    let of_service = std::env::var("STATE_DIRECTORY").ok();
-    let first = of_service.as_deref().and_then(|list| list.split(':').next()).filter(|path| !path.is_empty());
-    PathBuf::from(first.unwrap_or("mythichooks-data"))
 }
 
 fn cores() -> usize {

@@ -1,0 +1,1 @@
+//! What the full check says of stores that are not whole.

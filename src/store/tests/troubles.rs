@@ -1,0 +1,1 @@
+//! A store that is used elsewhere, is newer, damaged or full, and one whose queue is full.
