@@ -70,7 +70,10 @@ impl Right for CanChangeServer {
 }
 
 fn refuse_bound(token: &Token) -> Option<&'static str> {
-    token.account.is_some().then_some("this is about the whole server: it needs a token that is not bound to an account")
+    token
+        .account
+        .is_some()
+        .then_some("this is about the whole server: it needs a token that is not bound to an account")
 }
 
 /// The token of a request that has the right `R`.
@@ -121,7 +124,7 @@ impl<R> Caller<R> {
     pub fn audit(
         &self,
         action: &'static str,
-        subject: impl ToString,
+        subject: &impl ToString,
         account: Option<&Account>,
         details: impl Into<String>,
     ) -> NewAudit {
@@ -157,13 +160,15 @@ fn authenticate(request: &HttpRequest) -> Result<Arc<Token>, Problem> {
     };
     let invalid = "Bearer realm=\"mythichooks\", error=\"invalid_token\"";
     let text = value.to_str().ok().and_then(bearer).filter(|_| given.next().is_none());
-    let text = text.ok_or_else(|| unauthenticated("the Authorization header is not `Bearer` and one token", invalid))?;
+    let text =
+        text.ok_or_else(|| unauthenticated("the Authorization header is not `Bearer` and one token", invalid))?;
     let token = api.tokens().find(text, api.clock().wall());
     token.ok_or_else(|| unauthenticated("the token is not known, was deleted, or has expired", invalid))
 }
 
 fn unauthenticated(detail: &'static str, challenge: &'static str) -> Problem {
-    Problem::new(Kind::Unauthenticated, detail).with_header(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge))
+    Problem::new(Kind::Unauthenticated, detail)
+        .with_header(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge))
 }
 
 /// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110, section 11.1).

@@ -134,11 +134,7 @@ pub fn fill<T, K: Copy>(
 }
 
 /// A page of what is in memory: `all` in the list's order, `key` what orders it.
-pub fn cut<T, K: PartialEq>(
-    limit: usize,
-    all: impl Iterator<Item = T>,
-    key: impl Fn(&T) -> K,
-) -> Page<T, K> {
+pub fn cut<T, K: PartialEq>(limit: usize, all: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Page<T, K> {
     let mut items: Vec<T> = all.take(limit + 1).collect();
     let more = items.len() > limit;
     items.truncate(limit);

@@ -27,11 +27,20 @@ fn store_metrics(text: &mut String, totals: &Totals) {
     ] {
         metric(text, name, "counter", help, &[("", value)]);
     }
-    metric(text, "mythichooks_deliveries_completed_total", "counter", "Deliveries that came to an end, by status.", &[
-        ("{status=\"delivered\"}", totals.delivered),
-        ("{status=\"failed\"}", totals.failed),
-    ]);
-    metric(text, "mythichooks_deliveries_pending", "gauge", "Deliveries that are pending now.", &[("", totals.pending)]);
+    metric(
+        text,
+        "mythichooks_deliveries_completed_total",
+        "counter",
+        "Deliveries that came to an end, by status.",
+        &[("{status=\"delivered\"}", totals.delivered), ("{status=\"failed\"}", totals.failed)],
+    );
+    metric(
+        text,
+        "mythichooks_deliveries_pending",
+        "gauge",
+        "Deliveries that are pending now.",
+        &[("", totals.pending)],
+    );
 }
 
 fn endpoint_metrics(text: &mut String, api: &Api) {
@@ -43,11 +52,13 @@ fn endpoint_metrics(text: &mut String, api: &Api) {
             EndpointStatus::Disabled { .. } => disabled += 1,
         }
     }
-    metric(text, "mythichooks_endpoints", "gauge", "Endpoints, by status.", &[
-        ("{status=\"enabled\"}", enabled),
-        ("{status=\"paused\"}", paused),
-        ("{status=\"disabled\"}", disabled),
-    ]);
+    metric(
+        text,
+        "mythichooks_endpoints",
+        "gauge",
+        "Endpoints, by status.",
+        &[("{status=\"enabled\"}", enabled), ("{status=\"paused\"}", paused), ("{status=\"disabled\"}", disabled)],
+    );
     let build = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
     metric(text, "mythichooks_build_info", "gauge", "The release that runs.", &[(build, 1)]);
 }

@@ -17,7 +17,7 @@ use super::{Api, answer, api, extract::NoQuery, problem::ProblemDocument};
             what is stored. A method that a path does not have is answered 405, with `Allow`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(ProblemDocument)),
+    components(schemas(ProblemDocument))
 )]
 struct Document;
 

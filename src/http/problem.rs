@@ -308,7 +308,10 @@ mod tests {
         assert_eq!(body.get("parameter"), None);
 
         let response = Problem::from(StoreError::Failed("disk on fire at /secret/path".into())).error_response();
-        assert_eq!((response.status().as_u16(), response.headers().get("retry-after").unwrap().as_bytes()), (503, &b"1"[..]));
+        assert_eq!(
+            (response.status().as_u16(), response.headers().get("retry-after").unwrap().as_bytes()),
+            (503, &b"1"[..])
+        );
         let body = to_bytes(response.into_body()).await.unwrap_or_default();
         assert!(!String::from_utf8_lossy(&body).contains("secret"));
     }

@@ -80,7 +80,8 @@ impl CompiledSchema {
         let schema: Value = serde_json::from_str(text).map_err(|error| SchemaError::Unreadable(error.to_string()))?;
         inspect(&schema)?;
         // The engine without back-tracking: a pattern takes linear time whatever the text.
-        let options = jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(PatternOptions::regex());
+        let options =
+            jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(PatternOptions::regex());
         options.build(&schema).map(Self).map_err(|error| SchemaError::Invalid(error.to_string()))
     }
 
@@ -105,7 +106,10 @@ fn inspect(schema: &Value) -> Result<(), SchemaError> {
     match schema {
         Value::Bool(_) => return Ok(()),
         Value::Object(top) => {
-            if top.get("$schema").is_some_and(|dialect| dialect.as_str().map(|d| d.trim_end_matches('#')) != Some(DIALECT)) {
+            if top
+                .get("$schema")
+                .is_some_and(|dialect| dialect.as_str().map(|d| d.trim_end_matches('#')) != Some(DIALECT))
+            {
                 return Err(SchemaError::Dialect);
             }
         }
@@ -256,10 +260,15 @@ mod tests {
         assert_eq!(error(r##"{"$ref":"#"}"##), Some(SchemaError::Circular));
         assert_eq!(error(r##"{"allOf":[{"not":{"$ref":"#"}}]}"##), Some(SchemaError::Circular));
         assert_eq!(
-            error(r##"{"$defs":{"a":{"$dynamicRef":"#b"},"b":{"$dynamicAnchor":"b","anyOf":[{"$ref":"#/$defs/a"}]}}}"##),
+            error(
+                r##"{"$defs":{"a":{"$dynamicRef":"#b"},"b":{"$dynamicAnchor":"b","anyOf":[{"$ref":"#/$defs/a"}]}}}"##
+            ),
             Some(SchemaError::Circular)
         );
-        let four_times = |n: usize| format!(r##""s{n}":{{"anyOf":[{}]}}"##, [format!(r##"{{"$ref":"#/$defs/s{}"}}"##, n + 1); 4].join(","));
+        let four_times = |n: usize| {
+            let next = format!(r##"{{"$ref":"#/$defs/s{}"}}"##, n + 1);
+            format!(r#""s{n}":{{"anyOf":[{next},{next},{next},{next}]}}"#)
+        };
         let chain: Vec<_> = (0..9).map(four_times).collect();
         let exploding = format!(r##"{{"$defs":{{{},"s9":{{}}}},"$ref":"#/$defs/s0"}}"##, chain.join(","));
         assert_eq!(error(&exploding), Some(SchemaError::TooManySteps));
@@ -280,7 +289,8 @@ mod tests {
         let schema = CompiledSchema::compile(&schema).unwrap_or_else(|error| panic!("{error}"));
         let deepest = crate::domain::json::DEEPEST;
         let object = format!("{}1{}", "{\"a\":".repeat(deepest), "}".repeat(deepest));
-        let checked = std::thread::Builder::new().stack_size(2 << 20).spawn(move || schema.check(&object)).unwrap().join();
+        let checked =
+            std::thread::Builder::new().stack_size(2 << 20).spawn(move || schema.check(&object)).unwrap().join();
         assert_eq!(checked.unwrap(), Ok(()));
     }
 

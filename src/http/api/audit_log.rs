@@ -8,7 +8,7 @@ use crate::{
     domain::audit::{Actor, AuditEntry},
     http::{
         Api, answer,
-        auth::{CanRead, Caller},
+        auth::{Caller, CanRead},
         bounded::Line,
         extract::ListQuery,
         list::{self, List, PageParams},
@@ -84,7 +84,9 @@ pub struct AuditQuery {
 impl From<AuditEntry> for AuditResource {
     fn from(entry: AuditEntry) -> Self {
         let actor = match entry.actor {
-            Actor::Token { id, name } => ActorResource { r#type: ActorKind::Token, id: Some(Text(id)), name: Some(name) },
+            Actor::Token { id, name } => {
+                ActorResource { r#type: ActorKind::Token, id: Some(Text(id)), name: Some(name) }
+            }
             Actor::Server => ActorResource { r#type: ActorKind::Server, id: None, name: None },
         };
         Self {

@@ -1,10 +1,7 @@
 //! What people do with deliveries by hand: one attempt at once, the same for all that a filter matches, and to stop a
 //! pending one.
 
-use actix_web::{
-    HttpResponse,
-    web::Data,
-};
+use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,12 +10,14 @@ use crate::{
     domain::{delivery::Delivery, ids::DeliveryId},
     http::{
         Api, answer,
-        auth::{CanChange, Caller},
+        auth::{Caller, CanChange},
         bounded::Ranged,
         extract::{Json, NoQuery, Optional, PathId},
         list,
         problem::{Kind, Problem},
-        text::{AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText},
+        text::{
+            AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
+        },
     },
     store::{DeliveryFilter, PageRequest},
 };
@@ -116,7 +115,7 @@ pub async fn retry(
     if api.registry().snapshot().endpoint(delivery.endpoint_id).is_none() {
         return Err(Problem::new(Kind::Conflict, "its endpoint was deleted"));
     }
-    let audit = caller.audit("delivery.retried", delivery.id, Some(&delivery.account), "");
+    let audit = caller.audit("delivery.retried", &delivery.id, Some(&delivery.account), "");
     let retried = api.store().retry(vec![delivery.id], audit).await?;
     let delivery = retried.first().ok_or_else(|| Problem::not_found("delivery"))?;
     Ok(answer::accepted(&DeliveryResource::from(delivery)))
@@ -140,7 +139,7 @@ pub async fn cancel(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let delivery = find(&api, &caller, id).await?;
-    let audit = caller.audit("delivery.canceled", delivery.id, Some(&delivery.account), "");
+    let audit = caller.audit("delivery.canceled", &delivery.id, Some(&delivery.account), "");
     let canceled = api.store().cancel(delivery.id, audit).await?;
     let canceled = canceled.ok_or_else(|| Problem::not_found("delivery"))?;
     if !canceled.stopped {
@@ -174,14 +173,16 @@ async fn retry_matching(api: Data<Api>, caller: Caller<CanChange>, filter: Deliv
     let mut after = None;
     loop {
         let (store_filter, from) = (filter.clone(), after);
-        let read = api.store().read(move |store| list::fill(CHUNK, from, |part: PageRequest<_>| store.deliveries(&store_filter, part)));
+        let read = api
+            .store()
+            .read(move |store| list::fill(CHUNK, from, |part: PageRequest<_>| store.deliveries(&store_filter, part)));
         let page = read.await?;
         let endpoints = api.registry().snapshot();
         let there = |delivery: &&Delivery| endpoints.endpoint(delivery.endpoint_id).is_some();
         let ids: Vec<_> = page.items.iter().filter(there).map(|delivery| delivery.id).collect();
         if !ids.is_empty() {
             let details = format!("{} deliveries", ids.len());
-            let audit = caller.audit("deliveries.retried", "deliveries", filter.account.as_ref(), details);
+            let audit = caller.audit("deliveries.retried", &"deliveries", filter.account.as_ref(), details);
             count += api.store().retry(ids, audit).await?.len() as u64;
         }
         after = page.next;

@@ -147,9 +147,7 @@ impl From<EndpointHealth> for HealthResource {
             pending: health.pending,
             failing_since: health.failing_since.map(Text),
             last_success_at: health.last_success_at.map(Text),
-            last_error: health
-                .last_error
-                .map(|error| LastErrorResource { at: Text(error.at), message: error.message }),
+            last_error: health.last_error.map(|error| LastErrorResource { at: Text(error.at), message: error.message }),
         }
     }
 }

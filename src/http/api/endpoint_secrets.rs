@@ -10,7 +10,7 @@ use crate::{
     domain::{duration::HumanDuration, ids::EndpointId, signature::SigningSecret},
     http::{
         Api, answer,
-        auth::{CanChange, Caller},
+        auth::{Caller, CanChange},
         extract::{NoQuery, Optional, PathId},
         problem::{Kind, Problem},
         text::{DurationText, EndpointIdText, SecretText, Text, TimeText},
@@ -55,7 +55,7 @@ pub async fn get(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let endpoint = find(&api, &caller, &id)?;
-    api.store().audit(caller.audit("endpoint.secret_read", endpoint.id, Some(&endpoint.account), "")).await?;
+    api.store().audit(caller.audit("endpoint.secret_read", &endpoint.id, Some(&endpoint.account), "")).await?;
     Ok(answer::ok(&Secret { secret: Text(endpoint.secrets.newest().secret.clone()) }))
 }
 
@@ -88,7 +88,7 @@ pub async fn rotate(
     };
     let endpoint = find(&api, &caller, &id)?;
     let audit =
-        caller.audit("endpoint.secret_rotated", endpoint.id, Some(&endpoint.account), format!("overlap {overlap}"));
+        caller.audit("endpoint.secret_rotated", &endpoint.id, Some(&endpoint.account), format!("overlap {overlap}"));
     let now = api.clock().wall();
     let overlap_end = now.plus(overlap.get());
     let new = secret.clone();

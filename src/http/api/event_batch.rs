@@ -1,10 +1,6 @@
 //! `POST /v1/events/batch`: up to 1,000 events, all or none, in one commit. What is wrong with one names its index.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    web::Data,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +8,7 @@ use super::events::{AcceptedEvent, PostedEvent, idempotency_key, new_event};
 use crate::{
     http::{
         Api, answer,
-        auth::{CanPost, Caller},
+        auth::{Caller, CanPost},
         bounded::{Items, Object},
         extract::{BatchBytes, NoQuery, parse},
         problem::Problem,

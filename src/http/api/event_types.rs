@@ -14,7 +14,7 @@ use crate::{
     },
     http::{
         Api, answer,
-        auth::{CanChangeServer, CanRead, Caller},
+        auth::{Caller, CanChangeServer, CanRead},
         bounded::Prose,
         catalog::{Entry, compact},
         extract::{Json, ListQuery, Name, NoQuery},
@@ -119,11 +119,7 @@ impl TryFrom<&Entry> for EventTypeResource {
 /// By name.
 #[utoipa::path(get, path = "/v1/event-types", tag = "event types", operation_id = "listEventTypes", params(PageParams),
     responses((status = 200, description = "Event types, by name.", body = List<EventTypeResource>)))]
-pub async fn list(
-    _: Caller<CanRead>,
-    query: ListQuery<NoFilter>,
-    api: Data<Api>,
-) -> Result<HttpResponse, Problem> {
+pub async fn list(_: Caller<CanRead>, query: ListQuery<NoFilter>, api: Data<Api>) -> Result<HttpResponse, Problem> {
     let after: Option<EventTypeName> = query.after()?;
     let entries = api.catalog().all();
     let rest = entries.values().filter(|entry| after.as_ref().is_none_or(|after| entry.event_type.name > *after));
@@ -200,7 +196,7 @@ pub async fn put(
     let subject = event_type.name.clone();
     let audit = |is_new| {
         let action = if is_new { "event_type.created" } else { "event_type.updated" };
-        caller.audit(action, subject, None, "")
+        caller.audit(action, &subject, None, "")
     };
     let put = api.catalog().put(api.store(), event_type, false, audit).await?;
     let put = put.ok_or_else(|| Problem::not_found("event type"))?;
@@ -259,7 +255,8 @@ fn checked(
     let enforce_schema = enforce_schema.unwrap_or(false);
     match &schema {
         Some(text) => {
-            let compiled = CompiledSchema::compile(text).map_err(|error| Problem::refused("/schema", error.to_string()))?;
+            let compiled =
+                CompiledSchema::compile(text).map_err(|error| Problem::refused("/schema", error.to_string()))?;
             compiled.check(&example).map_err(|violation| {
                 let detail = format!("the example does not fit the schema: {}", violation.message);
                 Problem::refused(format!("/example{}", violation.pointer), detail)

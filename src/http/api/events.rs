@@ -1,11 +1,7 @@
 //! Events: posted by producers, looked up by people. The way of a posted event is the hot path: its body is parsed once,
 //! and `data.object` stays where it lies in the body until the store takes it.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    web::Data,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,7 +18,7 @@ use crate::{
     },
     http::{
         Api, answer,
-        auth::{CanPost, CanRead, Caller},
+        auth::{Caller, CanPost, CanRead},
         bounded::{Object, Ranged},
         extract::{EventBytes, ListQuery, NoQuery, PathId, parse},
         list::{self, List, PageParams},
@@ -231,9 +227,9 @@ pub fn new_event(
     let Some(entry) = api.catalog().get(&event_type) else {
         return Err(Problem::refused("/type", format!("the catalog has no event type `{event_type}`")));
     };
-    entry.enforce(object).map_err(|violation| {
-        Problem::refused(format!("/data/object{}", violation.pointer), violation.message)
-    })?;
+    entry
+        .enforce(object)
+        .map_err(|violation| Problem::refused(format!("/data/object{}", violation.pointer), violation.message))?;
     let endpoints = api.registry().snapshot().matching(&account, &event_type).map(|endpoint| endpoint.id).collect();
     Ok(NewEvent {
         id: id.map(|Text(id)| id),

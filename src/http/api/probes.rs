@@ -1,9 +1,6 @@
 //! `/healthz` and `/readyz`, for whoever restarts the server and whoever sends it work. Open without a token.
 
-use actix_web::{
-    HttpResponse, ResponseError,
-    web::Data,
-};
+use actix_web::{HttpResponse, ResponseError, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 

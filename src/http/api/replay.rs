@@ -80,9 +80,10 @@ impl Replay {
                 until: Some(self.until),
                 ..DeliveryFilter::default()
             };
-            let read = self.api.store().read(move |store| {
-                list::fill(CHUNK, after, |part: PageRequest<_>| store.deliveries(&filter, part))
-            });
+            let read = self
+                .api
+                .store()
+                .read(move |store| list::fill(CHUNK, after, |part: PageRequest<_>| store.deliveries(&filter, part)));
             let page = read.await?;
             let wanted = |delivery: &&Delivery| {
                 !delivery.test && (self.only.is_empty() || self.only.contains(&delivery.event_type))

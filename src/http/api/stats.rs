@@ -9,7 +9,7 @@ use crate::{
     domain::{duration::HumanDuration, time::Timestamp},
     http::{
         Api, answer,
-        auth::{CanReadServer, Caller},
+        auth::{Caller, CanReadServer},
         extract::Query,
         problem::Problem,
         text::{DurationText, Text, TimeText},
@@ -118,11 +118,7 @@ impl<'de> Deserialize<'de> for Window {
 /// They are of the whole server: the token must not be bound to an account.
 #[utoipa::path(get, path = "/v1/stats", tag = "statistics", operation_id = "getStats", params(StatsQuery),
     responses((status = 200, description = "The figures.", body = Stats)))]
-pub async fn get(
-    _: Caller<CanReadServer>,
-    query: Query<StatsQuery>,
-    api: Data<Api>,
-) -> Result<HttpResponse, Problem> {
+pub async fn get(_: Caller<CanReadServer>, query: Query<StatsQuery>, api: Data<Api>) -> Result<HttpResponse, Problem> {
     let window = query.0.window.map_or(DEFAULT_WINDOW, |Window(window)| window);
     let now = minute_of(api.clock().wall());
     let count = i64::try_from(window.get().as_secs().div_ceil(60)).unwrap_or(1);
@@ -170,9 +166,7 @@ fn filled(first: i64, last: i64, minutes: Vec<Minute>) -> Vec<Minute> {
     (first..=last)
         .map(|minute| {
             while known.next_if(|known| known.minute < minute).is_some() {}
-            known
-                .next_if(|known| known.minute == minute)
-                .unwrap_or_else(|| Minute { minute, ..Minute::default() })
+            known.next_if(|known| known.minute == minute).unwrap_or_else(|| Minute { minute, ..Minute::default() })
         })
         .collect()
 }

@@ -23,10 +23,12 @@ use crate::{
     domain::{ids::EventId, token::Token},
     http::{
         Api, answer,
-        auth::{CanRead, Caller},
+        auth::{Caller, CanRead},
         extract::Query,
         problem::{Kind, Problem},
-        text::{AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText},
+        text::{
+            AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
+        },
     },
 };
 
@@ -59,12 +61,11 @@ pub struct StreamItem {
     /// The delivery as it is now.
     #[serde(flatten)]
     delivery: DeliveryResource,
-    /// The status before; null for a new delivery. Only of `delivery`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_status: Option<Option<DeliveryStatusText>>,
-    /// Only of `attempt`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    /// The status before a change; null for a new delivery, and of `attempt`.
+    #[schema(required)]
+    previous_status: Option<DeliveryStatusText>,
+    /// The attempt; null of `delivery`.
+    #[schema(required)]
     attempt: Option<AttemptResource>,
 }
 
@@ -164,20 +165,26 @@ impl Reader {
     fn write(&self, item: &LiveItem) -> Bytes {
         let at = Text(self.api.clock().wall());
         let (name, item) = match item {
-            LiveItem::Attempt { delivery, attempt } => ("attempt", StreamItem {
-                at,
-                delivery_id: Text(delivery.id),
-                delivery: (&**delivery).into(),
-                previous_status: None,
-                attempt: Some((&**attempt).into()),
-            }),
-            LiveItem::Status { delivery, before } => ("delivery", StreamItem {
-                at,
-                delivery_id: Text(delivery.id),
-                delivery: (&**delivery).into(),
-                previous_status: Some(before.map(Text)),
-                attempt: None,
-            }),
+            LiveItem::Attempt { delivery, attempt } => (
+                "attempt",
+                StreamItem {
+                    at,
+                    delivery_id: Text(delivery.id),
+                    delivery: (&**delivery).into(),
+                    previous_status: None,
+                    attempt: Some((&**attempt).into()),
+                },
+            ),
+            LiveItem::Status { delivery, before } => (
+                "delivery",
+                StreamItem {
+                    at,
+                    delivery_id: Text(delivery.id),
+                    delivery: (&**delivery).into(),
+                    previous_status: before.map(Text),
+                    attempt: None,
+                },
+            ),
         };
         let mut chunk = format!("event: {name}\ndata: ").into_bytes();
         // JSON text has no line breaks of its own.

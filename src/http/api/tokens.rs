@@ -9,7 +9,7 @@ use crate::{
     domain::{duration::HumanDuration, ids::TokenId, token::Token},
     http::{
         Api, TokenText, answer,
-        auth::{CanChangeServer, CanReadServer, Caller},
+        auth::{Caller, CanChangeServer, CanReadServer},
         bounded::Line,
         extract::{Json, ListQuery, NoQuery, PathId},
         list::{self, List, PageParams},
@@ -93,7 +93,10 @@ pub async fn create(
         return Err(Problem::field(Kind::InvalidField, "/expires_in", "must be at least 1s"));
     }
     if name.starts_with(RESERVED_PREFIX) {
-        return Err(Problem::refused("/name", format!("names that begin with `{RESERVED_PREFIX}` are the server's own")));
+        return Err(Problem::refused(
+            "/name",
+            format!("names that begin with `{RESERVED_PREFIX}` are the server's own"),
+        ));
     }
     let text = TokenText::generate().map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
     let now = api.clock().wall();
@@ -106,7 +109,7 @@ pub async fn create(
         created_at: now,
         expires_at: expires_in.map(|duration| now.plus(duration.get())),
     };
-    let audit = caller.audit("token.created", token.id, token.account.as_ref(), format!("role {}", role.as_str()));
+    let audit = caller.audit("token.created", &token.id, token.account.as_ref(), format!("role {}", role.as_str()));
     let token = api.tokens().add(api.store(), token, audit).await?;
     let answer = TokenWithText { resource: TokenResource::from(&*token), token: text.expose() };
     Ok(answer::json(actix_web::http::StatusCode::CREATED, &answer))
@@ -146,7 +149,7 @@ pub async fn delete(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let PathId(id) = id;
-    let audit = caller.audit("token.deleted", id, None, "");
+    let audit = caller.audit("token.deleted", &id, None, "");
     match api.tokens().delete(api.store(), id, api.clock().wall(), audit).await {
         Ok(()) => Ok(answer::no_content()),
         Err(DeleteError::Unknown) => Err(Problem::not_found("token")),

@@ -33,7 +33,7 @@ const ENVELOPE: usize = 16 << 10;
 const BATCH_LIMIT: usize = 16 << 20;
 
 /// From the head of a request to the end of its body.
-const SLOWEST_BODY: Duration = Duration::from_secs(60);
+const SLOWEST_BODY: Duration = Duration::from_mins(1);
 
 type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
@@ -137,7 +137,9 @@ fn check_head(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
     }
     let media_type = request.mime_type().ok().flatten().filter(|media_type| {
         media_type.essence_str() == "application/json"
-            && media_type.params().all(|(name, value)| name == "charset" && value.as_str().eq_ignore_ascii_case("utf-8"))
+            && media_type
+                .params()
+                .all(|(name, value)| name == "charset" && value.as_str().eq_ignore_ascii_case("utf-8"))
     });
     if media_type.is_none() || headers.get_all(header::CONTENT_TYPE).nth(1).is_some() {
         let detail = "the body must be JSON in UTF-8, with `Content-Type: application/json`";
@@ -193,6 +195,9 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str) -> Problem {
     let detail = if let Some(field) = quoted("missing field `") {
         pointer = format!("{pointer}/{}", escape(field));
         format!("the field `{field}` is missing")
+    } else if let Some(field) = quoted("duplicate field `") {
+        pointer = format!("{pointer}/{}", escape(field));
+        "the key is given twice in its object".to_owned()
     } else if let Some(field) = quoted("unknown field `") {
         format!("there is no field `{field}`; {}", message.split_once(", ").map_or("", |(_, known)| known))
     } else {
@@ -226,7 +231,6 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only read")]
     struct Inner<'a> {
         #[serde(borrow)]
         object: &'a RawValue,

@@ -50,9 +50,9 @@ impl<F> ListQuery<F> {
     /// The cursor is not one of this list with this filter.
     pub fn after<K: Position>(&self) -> Result<Option<K>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
-        K::from_cursor(cursor, &self.place).map(Some).ok_or_else(|| {
-            Problem::parameter("cursor", "it is not a `next_cursor` of this list with these filters")
-        })
+        K::from_cursor(cursor, &self.place)
+            .map(Some)
+            .ok_or_else(|| Problem::parameter("cursor", "it is not a `next_cursor` of this list with these filters"))
     }
 
     /// A page with the cursor of the next one.
@@ -320,7 +320,11 @@ mod tests {
             ("response_code=1e2", "response_code"),
         ] {
             let problem = list(query).err().unwrap_or_else(|| panic!("{query} was taken"));
-            assert_eq!((problem.kind(), problem.parameter_name()), (Kind::InvalidParameter, Some(parameter)), "{query}");
+            assert_eq!(
+                (problem.kind(), problem.parameter_name()),
+                (Kind::InvalidParameter, Some(parameter)),
+                "{query}"
+            );
         }
         for query in ["account=%", "account=%zz", "account=%ff", "%c3%28=1"] {
             assert_eq!(list(query).err().map(|problem| problem.kind()), Some(Kind::InvalidParameter), "{query}");
