@@ -11,7 +11,7 @@ use crate::{
     http::{
         Api, answer,
         auth::{Caller, CanChange},
-        bounded::Ranged,
+        bounded::{Ranged, not_null},
         extract::{Json, NoQuery, Optional, PathId},
         list,
         problem::{Kind, Problem},
@@ -40,24 +40,39 @@ pub struct Count {
 /// Which deliveries are retried; at least one filter.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(min_properties = 1, example = json!({"status": "failed", "since": "2026-01-25T00:00:00Z"}))]
+#[schema(example = json!({"status": "failed", "since": "2026-01-25T00:00:00Z"}))]
 pub struct RetryFilter {
     /// In this state.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = DeliveryStatusText, required = false)]
     status: Option<DeliveryStatusText>,
     /// To this endpoint.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EndpointIdText, required = false)]
     endpoint_id: Option<EndpointIdText>,
     /// Of this event.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EventIdText, required = false)]
     event_id: Option<EventIdText>,
     /// Of this type.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EventTypeText, required = false)]
     r#type: Option<EventTypeText>,
     /// Of this account.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = AccountText, required = false)]
     account: Option<AccountText>,
     /// Whose last answer had this code.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(inline, value_type = ResponseCode, required = false)]
     response_code: Option<ResponseCode>,
     /// Made at this time or later.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = TimeText, required = false)]
     since: Option<TimeText>,
     /// Made before this time.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = TimeText, required = false)]
     until: Option<TimeText>,
 }
 

@@ -6,15 +6,16 @@ use utoipa::ToSchema;
 
 use super::event_types::NoFilter;
 use crate::{
-    domain::{duration::HumanDuration, ids::TokenId, token::Token},
+    domain::{ids::TokenId, token::Token},
     http::{
         Api, TokenText, answer,
         auth::{Caller, CanChangeServer, CanReadServer},
         bounded::Line,
+        duration_range::Within,
         extract::{Json, ListQuery, NoQuery, PathId},
         list::{self, List, PageParams},
         problem::{Kind, Problem},
-        text::{AccountText, DurationText, RoleText, Text, TimeText, TokenIdText},
+        text::{AccountText, RoleText, Text, TimeText, TokenIdText},
         tokens::{DeleteError, RESERVED_PREFIX},
     },
 };
@@ -31,8 +32,11 @@ pub struct NewToken {
     /// The account that it is bound to; none, if left out.
     account: Option<AccountText>,
     /// For how long it is valid, `1s` or more; until it is deleted, if left out.
-    expires_in: Option<DurationText>,
+    #[schema(inline)]
+    expires_in: Option<Lifetime>,
 }
+
+type Lifetime = Within<1_000, 315_360_000_000>;
 
 /// A token, without its text.
 #[derive(Serialize, ToSchema)]
@@ -88,10 +92,6 @@ pub async fn create(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let NewToken { name: Line(name), role: Text(role), account, expires_in } = body.0;
-    let expires_in = expires_in.map(|Text(duration)| duration);
-    if expires_in.is_some_and(|duration| duration < HumanDuration::from_secs(1)) {
-        return Err(Problem::field(Kind::InvalidField, "/expires_in", "must be at least 1s"));
-    }
     if name.starts_with(RESERVED_PREFIX) {
         return Err(Problem::refused(
             "/name",
@@ -107,7 +107,7 @@ pub async fn create(
         account: account.map(|Text(account)| account),
         digest: text.digest(),
         created_at: now,
-        expires_at: expires_in.map(|duration| now.plus(duration.get())),
+        expires_at: expires_in.map(|Within(duration)| now.plus(duration.get())),
     };
     let audit = caller.audit("token.created", &token.id, token.account.as_ref(), format!("role {}", role.as_str()));
     let token = api.tokens().add(api.store(), token, audit).await?;
