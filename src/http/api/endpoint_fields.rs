@@ -100,7 +100,7 @@ impl PartialSchema for UrlField {
     fn schema() -> RefOr<Schema> {
         // What every URL that is taken has; the rest is more than a pattern can say.
         let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_URL_LENGTH));
-        text.pattern(Some(r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\#@]+$")).build().into()
+        text.pattern(Some(r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\#\u0000-\u001f\u007f-\u009f]+$")).build().into()
     }
 }
 

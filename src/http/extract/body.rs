@@ -272,6 +272,8 @@ mod tests {
             (r#"{"name":"a","number":0}"#, field, Some("/number")),
             (r#"{"name":"a","number":-1}"#, field, Some("/number")),
             (r#"{"name":"a","number":1.5}"#, field, Some("/number")),
+            (r#"{"name":"a","number":11.0}"#, field, Some("/number")),
+            (r#"{"name":"a","number":-1.0}"#, field, Some("/number")),
             (r#"{"name":"a","number":1e400}"#, malformed, None),
             (r#"{"name":"a","number":123456789012345678901234567890}"#, field, Some("/number")),
             (r#"{"name":"a","number":"1"}"#, field, Some("/number")),
@@ -296,7 +298,7 @@ mod tests {
         let text = r#"{"name":"a","data":{"object": { "n": 1.10, "u":"\u00e9\ud800" } }}"#;
         let body: Body<'_> = parse(text.as_bytes()).unwrap();
         assert_eq!(body.data.unwrap().0.object.get(), r#"{ "n": 1.10, "u":"\u00e9\ud800" }"#);
-        let body: Body<'_> = parse(br#"{"name":"a","data":null,"number":10}"#).unwrap();
+        let body: Body<'_> = parse(br#"{"name":"a","data":null,"number":10.0}"#).unwrap();
         assert!(body.data.is_none());
     }
 }
