@@ -124,7 +124,7 @@ impl<R> Caller<R> {
     pub fn audit(
         &self,
         action: &'static str,
-        subject: impl ToString,
+        subject: &impl ToString,
         account: Option<&Account>,
         details: impl Into<String>,
     ) -> NewAudit {

@@ -53,6 +53,15 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Ranged<MIN, MAX> 
                 }
             }
 
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+                // JSON and JSON Schema know no difference between 5 and 5.0. Up to 2^53 both stand for the same number.
+                if number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number) {
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range")]
+                    return self.visit_u64(number as u64);
+                }
+                Err(E::custom(format_args!("must be a whole number from {MIN} to {MAX}")))
+            }
+
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
                 // A negative number becomes one beyond every bound.
                 self.visit_u64(u64::try_from(number).unwrap_or(if MIN > 0 { 0 } else { u64::MAX }))

@@ -48,6 +48,7 @@ pub struct PageParams {
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u16>,
     /// Where to go on: the `next_cursor` of the page before, with the same filters.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 

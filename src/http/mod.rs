@@ -10,6 +10,7 @@ mod api;
 pub mod auth;
 mod bounded;
 mod catalog;
+mod duration_range;
 mod extract;
 mod lifecycle;
 mod list;

@@ -44,6 +44,8 @@ fn complete(document: &mut Value) {
             "description": "An API token: `admin` may do all, `read` all but secrets and changes, `ingest` post events. \
                 A token can be bound to one account."}
     });
+    // The derive macro has an attribute for it, but writes it down as the maximum.
+    document["components"]["schemas"]["RetryFilter"]["minProperties"] = json!(1);
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for (path, item) in paths {
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {

@@ -230,7 +230,7 @@ impl ResponseError for Problem {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             // What is left of the body is not read.
-            Kind::BodyTimeout => {
+            Kind::BodyTimeout | Kind::TooLarge => {
                 response.force_close();
             }
             _ => {}

@@ -266,7 +266,8 @@ mod tests {
             Some(SchemaError::Circular)
         );
         let four_times = |n: usize| {
-            format!(r#""s{n}":{{"anyOf":[{}]}}"#, vec![format!(r##"{{"$ref":"#/$defs/s{}"}}"##, n + 1); 4].join(","))
+            let next = format!(r##"{{"$ref":"#/$defs/s{}"}}"##, n + 1);
+            format!(r#""s{n}":{{"anyOf":[{next},{next},{next},{next}]}}"#)
         };
         let chain: Vec<_> = (0..9).map(four_times).collect();
         let exploding = format!(r##"{{"$defs":{{{},"s9":{{}}}},"$ref":"#/$defs/s0"}}"##, chain.join(","));

@@ -130,10 +130,12 @@ parsed! {
         |o| o.pattern(Some(r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")).max_length(Some(128)).examples(["batch.completed"]);
     SubscriptionText = Subscription, "Subscription", "What to hear of: the name of an event type, a prefix like `batch.*`, or `*`.",
         |o| o.pattern(Some(r"^(\*|[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?)$")).max_length(Some(128)).examples(["batch.*"]);
-    DurationText = HumanDuration, "Duration", "A whole number and a unit: `ms`, `s`, `m`, `h` or `d`; at most `3650d`.",
-        |o| o.pattern(Some("^[0-9]{1,12}(ms|s|m|h|d)$")).examples(["30s"]);
+    DurationText = HumanDuration, "Duration", "A whole number and a unit: `ms`, `s`, `m`, `h` or `d`.",
+        |o| o.pattern(Some("^[0-9]+(ms|s|m|h|d)$")).examples(["30s"]);
     TimeText = Timestamp, "Time", "A time of RFC 3339, from 1970 on; in answers in UTC with milliseconds.",
-        |o| o.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).examples(["2026-01-25T00:00:00.000Z"]);
+        |o| o.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .pattern(Some("^(19[7-9][0-9]|[2-9][0-9]{3})-"))
+            .examples(["2026-01-25T00:00:00.000Z"]);
 }
 
 /// A signing secret as text, for those alone who may see it.
@@ -151,12 +153,15 @@ impl TextForm for SigningSecret {
     }
 
     fn describe() -> ObjectBuilder {
-        // 24 to 64 bytes in padded base 64: 8 to 21 whole groups, the last of which may be padded.
+        // 24 to 64 bytes in padded base 64: groups of 4 characters for 3 bytes, the last of which may be padded.
+        const PATTERN: &str = concat!(
+            "^whsec_(",
+            "([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?",
+            "|([A-Za-z0-9+/]{4}){21}[A-Za-z0-9+/][AQgw]==)$"
+        );
         ObjectBuilder::new()
             .description(Some("A signing secret: `whsec_` and the standard base64 of 24 to 64 bytes."))
-            .pattern(Some(
-                "^whsec_([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/][AQgw]==|)$",
-            ))
+            .pattern(Some(PATTERN))
             .examples(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
     }
 }

@@ -138,7 +138,13 @@ impl Tokens {
     }
 
     /// Deletes one.
-    pub async fn delete(&self, store: &Store, id: TokenId, now: Timestamp, audit: NewAudit) -> Result<(), DeleteError> {
+    pub async fn delete(
+        &self,
+        store: &Store,
+        id: TokenId,
+        now: Timestamp,
+        audit: impl FnOnce(&Token) -> NewAudit,
+    ) -> Result<(), DeleteError> {
         let _changing = self.changing.lock().await;
         let all = self.by_digest.load_full();
         let token = all.values().find(|token| token.id == id).ok_or(DeleteError::Unknown)?;
@@ -146,7 +152,7 @@ impl Tokens {
         if manages(token) && all.values().filter(|token| manages(token)).count() == 1 {
             return Err(DeleteError::LastAdmin);
         }
-        self.remove(store, token, audit).await?;
+        self.remove(store, token, audit(token)).await?;
         Ok(())
     }
 

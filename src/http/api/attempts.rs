@@ -44,6 +44,7 @@ pub struct AttemptResource {
 /// How long each part of an attempt took, in milliseconds; null for a part that there was not.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Timing)]
+#[expect(clippy::struct_field_names, reason = "the unit belongs to the names of the API")]
 pub struct TimingResource {
     /// The look-up of the name.
     #[schema(required)]

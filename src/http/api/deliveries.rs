@@ -9,7 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::attempts::AttemptResource;
 use crate::{
     domain::{
-        attempt::Attempt, delivery::Delivery, endpoint::Endpoint, event::EventBody, ids::DeliveryId, time::Timestamp,
+        attempt::Attempt,
+        delivery::Delivery,
+        endpoint::Endpoint,
+        event::EventBody,
+        ids::DeliveryId,
+        request_headers::{USER_AGENT, sent_headers},
+        time::Timestamp,
     },
     http::{
         Api, answer,
@@ -182,7 +188,7 @@ pub async fn get(
     }))
 }
 
-/// The headers of an attempt at this time (contract, section 2).
+/// The headers of an attempt at this time (contract, section 2), by name in lower case.
 fn request_headers(
     delivery: &Delivery,
     endpoint: Option<&Endpoint>,
@@ -190,21 +196,21 @@ fn request_headers(
     at: Timestamp,
     sees_secrets: bool,
 ) -> BTreeMap<String, String> {
-    let mut headers = BTreeMap::new();
-    let mut set = |name: &str, value: String| headers.insert(name.to_owned(), value);
-    set("Content-Type", "application/json".to_owned());
-    set("User-Agent", concat!("Mythichooks/", env!("CARGO_PKG_VERSION")).to_owned());
-    set("webhook-id", delivery.event_id.to_string());
-    set("webhook-timestamp", at.as_seconds().to_string());
-    if let Some(endpoint) = endpoint {
-        let sign = |live: &crate::domain::signature::LiveSecret| {
-            live.secret.standard_webhooks_signature(&delivery.event_id, at, body.bytes())
-        };
-        let signatures: Vec<_> = endpoint.secrets.live_at(at).map(sign).collect();
-        set("webhook-signature", signatures.join(" "));
-        set("X-MythicDot-Signature", endpoint.secrets.platform_at(at).secret.platform_signature(body.bytes()));
+    let Some(endpoint) = endpoint else {
+        let known = [
+            ("content-type", "application/json".to_owned()),
+            ("user-agent", USER_AGENT.to_owned()),
+            ("webhook-id", delivery.event_id.to_string()),
+            ("webhook-timestamp", at.as_seconds().to_string()),
+        ];
+        return known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    };
+    let generation = endpoint.secrets.platform_at(at).generation;
+    let mut headers: BTreeMap<_, _> =
+        sent_headers(endpoint, &delivery.event_id, body, at, generation).into_iter().collect();
+    if !sees_secrets {
         for header in &endpoint.headers {
-            set(header.name(), if sees_secrets { header.value().to_owned() } else { REDACTED.to_owned() });
+            headers.insert(header.name().to_owned(), REDACTED.to_owned());
         }
     }
     headers

@@ -11,7 +11,7 @@ use crate::{
     http::{
         Api, answer,
         auth::{Caller, CanChange},
-        bounded::Ranged,
+        bounded::{Ranged, not_null},
         extract::{Json, NoQuery, Optional, PathId},
         list,
         problem::{Kind, Problem},
@@ -40,24 +40,39 @@ pub struct Count {
 /// Which deliveries are retried; at least one filter.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(min_properties = 1, example = json!({"status": "failed", "since": "2026-01-25T00:00:00Z"}))]
+#[schema(example = json!({"status": "failed", "since": "2026-01-25T00:00:00Z"}))]
 pub struct RetryFilter {
     /// In this state.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = DeliveryStatusText, required = false)]
     status: Option<DeliveryStatusText>,
     /// To this endpoint.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EndpointIdText, required = false)]
     endpoint_id: Option<EndpointIdText>,
     /// Of this event.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EventIdText, required = false)]
     event_id: Option<EventIdText>,
     /// Of this type.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EventTypeText, required = false)]
     r#type: Option<EventTypeText>,
     /// Of this account.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = AccountText, required = false)]
     account: Option<AccountText>,
     /// Whose last answer had this code.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(inline, value_type = ResponseCode, required = false)]
     response_code: Option<ResponseCode>,
     /// Made at this time or later.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = TimeText, required = false)]
     since: Option<TimeText>,
     /// Made before this time.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = TimeText, required = false)]
     until: Option<TimeText>,
 }
 
@@ -115,7 +130,7 @@ pub async fn retry(
     if api.registry().snapshot().endpoint(delivery.endpoint_id).is_none() {
         return Err(Problem::new(Kind::Conflict, "its endpoint was deleted"));
     }
-    let audit = caller.audit("delivery.retried", delivery.id, Some(&delivery.account), "");
+    let audit = caller.audit("delivery.retried", &delivery.id, Some(&delivery.account), "");
     let retried = api.store().retry(vec![delivery.id], audit).await?;
     let delivery = retried.first().ok_or_else(|| Problem::not_found("delivery"))?;
     Ok(answer::accepted(&DeliveryResource::from(delivery)))
@@ -139,7 +154,7 @@ pub async fn cancel(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let delivery = find(&api, &caller, id).await?;
-    let audit = caller.audit("delivery.canceled", delivery.id, Some(&delivery.account), "");
+    let audit = caller.audit("delivery.canceled", &delivery.id, Some(&delivery.account), "");
     let canceled = api.store().cancel(delivery.id, audit).await?;
     let canceled = canceled.ok_or_else(|| Problem::not_found("delivery"))?;
     if !canceled.stopped {
@@ -182,7 +197,7 @@ async fn retry_matching(api: Data<Api>, caller: Caller<CanChange>, filter: Deliv
         let ids: Vec<_> = page.items.iter().filter(there).map(|delivery| delivery.id).collect();
         if !ids.is_empty() {
             let details = format!("{} deliveries", ids.len());
-            let audit = caller.audit("deliveries.retried", "deliveries", filter.account.as_ref(), details);
+            let audit = caller.audit("deliveries.retried", &"deliveries", filter.account.as_ref(), details);
             count += api.store().retry(ids, audit).await?.len() as u64;
         }
         after = page.next;

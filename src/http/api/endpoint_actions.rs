@@ -95,7 +95,7 @@ pub async fn test(
         test: true,
     };
     let details = entry.event_type.name.as_str();
-    api.store().audit(caller.audit("endpoint.tested", endpoint.id, Some(&endpoint.account), details)).await?;
+    api.store().audit(caller.audit("endpoint.tested", &endpoint.id, Some(&endpoint.account), details)).await?;
     let accepted = api.store().accept(vec![event]).await?.pop().map(|accepted| accepted.event);
     // Without a delivery, the endpoint was deleted just now.
     let event = accepted.filter(|event| event.delivery_count > 0).ok_or_else(|| Problem::not_found("endpoint"))?;
@@ -144,7 +144,7 @@ pub async fn replay(
         let (count, outcome) = replay.run().await;
         let (endpoint, select) = (&replay.endpoint, select.as_str());
         let details = format!("{select} since {since}: {count} deliveries");
-        let audit = caller.audit("endpoint.replayed", endpoint.id, Some(&endpoint.account), details);
+        let audit = caller.audit("endpoint.replayed", &endpoint.id, Some(&endpoint.account), details);
         let audited = replay.api.store().audit(audit).await;
         outcome?;
         audited?;

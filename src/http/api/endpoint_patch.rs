@@ -19,6 +19,7 @@ use crate::{
     http::{
         Api,
         bounded::{Field, Prose, Ranged, not_null},
+        duration_range::Within,
         problem::Problem,
         text::Text,
     },
@@ -124,7 +125,7 @@ impl Change {
         }
         self.description.apply(&mut endpoint.description, String::new(), |Prose(text)| text);
         self.headers.apply(&mut endpoint.headers, Vec::new(), |headers| headers);
-        self.timeout.apply(&mut endpoint.timeout, None, |TimeoutField(timeout)| Some(timeout));
+        self.timeout.apply(&mut endpoint.timeout, None, |Within(timeout)| Some(timeout));
         self.retry_schedule.apply(&mut endpoint.retry_schedule, None, Some);
         self.max_in_flight.apply(&mut endpoint.max_in_flight, None, |number| Some(Ranged::get(number)));
         self.rate_limit.apply(&mut endpoint.rate_limit, None, |number| Some(Ranged::get(number)));

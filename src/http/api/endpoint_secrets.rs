@@ -11,14 +11,16 @@ use crate::{
     http::{
         Api, answer,
         auth::{Caller, CanChange},
+        duration_range::Within,
         extract::{NoQuery, Optional, PathId},
         problem::{Kind, Problem},
-        text::{DurationText, EndpointIdText, SecretText, Text, TimeText},
+        text::{EndpointIdText, SecretText, Text, TimeText},
     },
 };
 
 const DEFAULT_OVERLAP: HumanDuration = HumanDuration::from_secs(24 * 3_600);
-const LONGEST_OVERLAP: HumanDuration = HumanDuration::from_secs(30 * 86_400);
+
+type Overlap = Within<0, 2_592_000_000>;
 
 /// An endpoint's newest secret.
 #[derive(Serialize, ToSchema)]
@@ -32,7 +34,8 @@ pub struct Secret {
 #[schema(example = json!({"overlap": "24h"}))]
 pub struct Rotation {
     /// How long the old secret signs beside the new one: `0s` to `30d`; `24h`, if left out.
-    overlap: Option<DurationText>,
+    #[schema(inline)]
+    overlap: Option<Overlap>,
     /// The new secret; one is made, if left out.
     secret: Option<SecretText>,
 }
@@ -55,7 +58,7 @@ pub async fn get(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let endpoint = find(&api, &caller, &id)?;
-    api.store().audit(caller.audit("endpoint.secret_read", endpoint.id, Some(&endpoint.account), "")).await?;
+    api.store().audit(caller.audit("endpoint.secret_read", &endpoint.id, Some(&endpoint.account), "")).await?;
     Ok(answer::ok(&Secret { secret: Text(endpoint.secrets.newest().secret.clone()) }))
 }
 
@@ -78,17 +81,14 @@ pub async fn rotate(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let Optional(Rotation { overlap, secret }) = body;
-    let overlap = overlap.map_or(DEFAULT_OVERLAP, |Text(overlap)| overlap);
-    if overlap > LONGEST_OVERLAP {
-        return Err(Problem::field(Kind::InvalidField, "/overlap", format!("must be 0s to {LONGEST_OVERLAP}")));
-    }
+    let overlap = overlap.map_or(DEFAULT_OVERLAP, |Within(overlap)| overlap);
     let secret = match secret {
         Some(Text(secret)) => secret,
         None => fresh_secret()?,
     };
     let endpoint = find(&api, &caller, &id)?;
     let audit =
-        caller.audit("endpoint.secret_rotated", endpoint.id, Some(&endpoint.account), format!("overlap {overlap}"));
+        caller.audit("endpoint.secret_rotated", &endpoint.id, Some(&endpoint.account), format!("overlap {overlap}"));
     let now = api.clock().wall();
     let overlap_end = now.plus(overlap.get());
     let new = secret.clone();

@@ -24,6 +24,7 @@ use crate::{
         Api, answer,
         auth::{Caller, CanChange, CanRead},
         bounded::{Prose, Ranged},
+        duration_range::Within,
         extract::{Json, ListQuery, NoQuery, PathId},
         list::{self, List, PageParams},
         problem::Problem,
@@ -122,7 +123,7 @@ pub async fn create(
         account,
         description: new.description.map(|Prose(text)| text).unwrap_or_default(),
         secrets: SecretRing::new(secret.clone()),
-        timeout: new.timeout.map(|TimeoutField(timeout)| timeout),
+        timeout: new.timeout.map(|Within(timeout)| timeout),
         max_in_flight: new.max_in_flight.map(Ranged::get),
         rate_limit: new.rate_limit.map(Ranged::get),
         ordered: new.ordered.unwrap_or(false),
@@ -131,7 +132,7 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let audit = caller.audit("endpoint.created", endpoint.id, Some(&endpoint.account), "");
+    let audit = caller.audit("endpoint.created", &endpoint.id, Some(&endpoint.account), "");
     let endpoint = api.registry().create(endpoint, audit).await?;
     let location = format!("/v1/endpoints/{}", endpoint.id);
     let resource = EndpointResource::new(&api, &endpoint, caller.sees_secrets());
@@ -155,15 +156,12 @@ pub async fn list(
         after.is_none_or(|after| endpoint.id < after)
             && state.is_none_or(|state| EndpointState::from(&endpoint.status) == state)
     };
-    let page = match &account {
-        Some(account) => {
-            let own = snapshot.of_account(account).iter().rev().map(|endpoint| &**endpoint);
-            list::cut(query.limit(), own.filter(wanted), |endpoint| endpoint.id)
-        }
-        None => {
-            let older = snapshot.endpoints().range(..after.unwrap_or(EndpointId::MAX)).rev();
-            list::cut(query.limit(), older.map(|(_, endpoint)| &**endpoint).filter(wanted), |endpoint| endpoint.id)
-        }
+    let page = if let Some(account) = &account {
+        let own = snapshot.of_account(account).iter().rev().map(|endpoint| &**endpoint);
+        list::cut(query.limit(), own.filter(wanted), |endpoint| endpoint.id)
+    } else {
+        let older = snapshot.endpoints().range(..after.unwrap_or(EndpointId::MAX)).rev();
+        list::cut(query.limit(), older.map(|(_, endpoint)| &**endpoint).filter(wanted), |endpoint| endpoint.id)
     };
     let resource = |endpoint: &&Endpoint| EndpointResource::new(&api, endpoint, caller.sees_secrets());
     Ok(answer::ok(&query.page(page.items.iter().map(resource).collect(), page.next.as_ref())))
@@ -205,7 +203,7 @@ pub async fn update(
     if change.fields().is_empty() {
         return Ok(answer::ok(&EndpointResource::new(&api, &endpoint, caller.sees_secrets())));
     }
-    let audit = caller.audit("endpoint.updated", endpoint.id, Some(&endpoint.account), change.fields().join(", "));
+    let audit = caller.audit("endpoint.updated", &endpoint.id, Some(&endpoint.account), change.fields().join(", "));
     let (now, by) = (api.clock().wall(), format!("disabled with the token `{}`", caller.token().name));
     let changed = api.registry().change(endpoint.id, audit, move |endpoint| {
         change.apply(endpoint, now, &by);
@@ -228,7 +226,7 @@ pub async fn delete(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let endpoint = find(&api, &caller, &id)?;
-    let audit = caller.audit("endpoint.deleted", endpoint.id, Some(&endpoint.account), "");
+    let audit = caller.audit("endpoint.deleted", &endpoint.id, Some(&endpoint.account), "");
     if api.registry().delete(endpoint.id, audit).await? {
         Ok(answer::no_content())
     } else {

@@ -196,7 +196,7 @@ pub async fn put(
     let subject = event_type.name.clone();
     let audit = |is_new| {
         let action = if is_new { "event_type.created" } else { "event_type.updated" };
-        caller.audit(action, subject, None, "")
+        caller.audit(action, &subject, None, "")
     };
     let put = api.catalog().put(api.store(), event_type, false, audit).await?;
     let put = put.ok_or_else(|| Problem::not_found("event type"))?;

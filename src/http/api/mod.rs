@@ -20,6 +20,8 @@ mod stats;
 mod stream;
 mod tokens;
 
+use std::future::ready;
+
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError, Route, guard,
     http::header::{self, HeaderValue},
@@ -41,7 +43,7 @@ macro_rules! routes {
                 config.service(
                     web::resource($path)
                         $(.route(methods::$method::route().to($handler)))+
-                        .default_service(web::to(move || method_not_allowed(allow.clone()))),
+                        .default_service(web::to(move || ready(method_not_allowed(&allow)))),
                 );
             )+
         }
@@ -122,11 +124,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config.default_service(web::to(not_found));
 }
 
+/// What is answered where there is no route.
 async fn not_found(request: HttpRequest) -> HttpResponse {
     Problem::new(Kind::NotFound, format!("there is no route {}", request.path())).error_response()
 }
 
-async fn method_not_allowed(allow: String) -> HttpResponse {
+fn method_not_allowed(allow: &str) -> HttpResponse {
     let problem = Problem::new(Kind::MethodNotAllowed, format!("this route has {allow}"));
     match HeaderValue::try_from(allow) {
         Ok(allow) => problem.with_header(header::ALLOW, allow).error_response(),

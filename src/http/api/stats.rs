@@ -1,7 +1,7 @@
 //! `GET /v1/stats`: totals since the store was made, what waits now, and counts by the minute for charts.
 
 use actix_web::{HttpResponse, web::Data};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::endpoint_fields::EndpointState;
@@ -10,6 +10,7 @@ use crate::{
     http::{
         Api, answer,
         auth::{Caller, CanReadServer},
+        duration_range::Within,
         extract::Query,
         problem::Problem,
         text::{DurationText, Text, TimeText},
@@ -18,8 +19,6 @@ use crate::{
 };
 
 const DEFAULT_WINDOW: HumanDuration = HumanDuration::from_secs(3_600);
-const SHORTEST_WINDOW: HumanDuration = HumanDuration::from_secs(60);
-const LONGEST_WINDOW: HumanDuration = HumanDuration::from_secs(86_400);
 
 /// The server's figures.
 #[derive(Serialize, ToSchema)]
@@ -95,23 +94,11 @@ pub struct Latency {
 #[into_params(parameter_in = Query)]
 pub struct StatsQuery {
     /// How far back the minutes go: `1m` to `24h`. `1h`, if left out.
-    #[param(value_type = DurationText)]
+    #[param(inline)]
     window: Option<Window>,
 }
 
-#[derive(Clone, Copy)]
-struct Window(HumanDuration);
-
-impl<'de> Deserialize<'de> for Window {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(window) = DurationText::deserialize(deserializer)?;
-        if (SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&window) {
-            Ok(Self(window))
-        } else {
-            Err(de::Error::custom(format_args!("must be {SHORTEST_WINDOW} to {LONGEST_WINDOW}")))
-        }
-    }
-}
+type Window = Within<60_000, 86_400_000>;
 
 /// Show statistics
 ///
@@ -119,7 +106,7 @@ impl<'de> Deserialize<'de> for Window {
 #[utoipa::path(get, path = "/v1/stats", tag = "statistics", operation_id = "getStats", params(StatsQuery),
     responses((status = 200, description = "The figures.", body = Stats)))]
 pub async fn get(_: Caller<CanReadServer>, query: Query<StatsQuery>, api: Data<Api>) -> Result<HttpResponse, Problem> {
-    let window = query.0.window.map_or(DEFAULT_WINDOW, |Window(window)| window);
+    let window = query.0.window.map_or(DEFAULT_WINDOW, |Within(window)| window);
     let now = minute_of(api.clock().wall());
     let count = i64::try_from(window.get().as_secs().div_ceil(60)).unwrap_or(1);
     let first = now - count + 1;

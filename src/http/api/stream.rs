@@ -61,12 +61,11 @@ pub struct StreamItem {
     /// The delivery as it is now.
     #[serde(flatten)]
     delivery: DeliveryResource,
-    /// The status before; null for a new delivery. Only of `delivery`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_status: Option<Option<DeliveryStatusText>>,
-    /// Only of `attempt`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    /// The status before a change; null for a new delivery, and of `attempt`.
+    #[schema(required)]
+    previous_status: Option<DeliveryStatusText>,
+    /// The attempt; null of `delivery`.
+    #[schema(required)]
     attempt: Option<AttemptResource>,
 }
 
@@ -182,7 +181,7 @@ impl Reader {
                     at,
                     delivery_id: Text(delivery.id),
                     delivery: (&**delivery).into(),
-                    previous_status: Some(before.map(Text)),
+                    previous_status: before.map(Text),
                     attempt: None,
                 },
             ),

@@ -1,20 +1,27 @@
 //! API tokens: made, listed and deleted by an `admin` that is not bound to an account. A token's text is shown once.
 
 use actix_web::{HttpResponse, web::Data};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr,
+        schema::{Schema, Type},
+    },
+};
 
 use super::event_types::NoFilter;
 use crate::{
-    domain::{duration::HumanDuration, ids::TokenId, token::Token},
+    domain::{ids::TokenId, token::Token},
     http::{
         Api, TokenText, answer,
         auth::{Caller, CanChangeServer, CanReadServer},
         bounded::Line,
+        duration_range::Within,
         extract::{Json, ListQuery, NoQuery, PathId},
         list::{self, List, PageParams},
         problem::{Kind, Problem},
-        text::{AccountText, DurationText, RoleText, Text, TimeText, TokenIdText},
+        text::{AccountText, RoleText, Text, TimeText, TokenIdText},
         tokens::{DeleteError, RESERVED_PREFIX},
     },
 };
@@ -26,13 +33,42 @@ use crate::{
 pub struct NewToken {
     /// What people call it. Names that begin with `system:` are the server's own.
     #[schema(inline)]
-    name: Line<100>,
+    name: TokenName,
     role: RoleText,
     /// The account that it is bound to; none, if left out.
     account: Option<AccountText>,
     /// For how long it is valid, `1s` or more; until it is deleted, if left out.
-    expires_in: Option<DurationText>,
+    #[schema(inline)]
+    expires_in: Option<Lifetime>,
 }
+
+type Lifetime = Within<1_000, 315_360_000_000>;
+
+const LONGEST_NAME: usize = 100;
+
+/// A name that is not the server's own.
+pub struct TokenName(String);
+
+impl<'de> Deserialize<'de> for TokenName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Line(name) = Line::<LONGEST_NAME>::deserialize(deserializer)?;
+        if name.starts_with(RESERVED_PREFIX) {
+            let message = format_args!("names that begin with `{RESERVED_PREFIX}` are the server's own");
+            return Err(de::Error::custom(message));
+        }
+        Ok(Self(name))
+    }
+}
+
+impl PartialSchema for TokenName {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(LONGEST_NAME));
+        let pattern = format!(r"^(?!{RESERVED_PREFIX})[^\u0000-\u001f\u007f-\u009f]*$");
+        text.pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for TokenName {}
 
 /// A token, without its text.
 #[derive(Serialize, ToSchema)]
@@ -79,7 +115,6 @@ impl From<&Token> for TokenResource {
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", operation_id = "createToken", request_body = NewToken,
     responses(
         (status = 201, description = "The token with its text.", body = TokenWithText),
-        (status = 422, description = "The name is the server's own."),
     ))]
 pub async fn create(
     caller: Caller<CanChangeServer>,
@@ -87,17 +122,7 @@ pub async fn create(
     body: Json<NewToken>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let NewToken { name: Line(name), role: Text(role), account, expires_in } = body.0;
-    let expires_in = expires_in.map(|Text(duration)| duration);
-    if expires_in.is_some_and(|duration| duration < HumanDuration::from_secs(1)) {
-        return Err(Problem::field(Kind::InvalidField, "/expires_in", "must be at least 1s"));
-    }
-    if name.starts_with(RESERVED_PREFIX) {
-        return Err(Problem::refused(
-            "/name",
-            format!("names that begin with `{RESERVED_PREFIX}` are the server's own"),
-        ));
-    }
+    let NewToken { name: TokenName(name), role: Text(role), account, expires_in } = body.0;
     let text = TokenText::generate().map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
     let now = api.clock().wall();
     let token = Token {
@@ -107,9 +132,9 @@ pub async fn create(
         account: account.map(|Text(account)| account),
         digest: text.digest(),
         created_at: now,
-        expires_at: expires_in.map(|duration| now.plus(duration.get())),
+        expires_at: expires_in.map(|Within(duration)| now.plus(duration.get())),
     };
-    let audit = caller.audit("token.created", token.id, token.account.as_ref(), format!("role {}", role.as_str()));
+    let audit = caller.audit("token.created", &token.id, token.account.as_ref(), format!("role {}", role.as_str()));
     let token = api.tokens().add(api.store(), token, audit).await?;
     let answer = TokenWithText { resource: TokenResource::from(&*token), token: text.expose() };
     Ok(answer::json(actix_web::http::StatusCode::CREATED, &answer))
@@ -149,7 +174,7 @@ pub async fn delete(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let PathId(id) = id;
-    let audit = caller.audit("token.deleted", id, None, "");
+    let audit = |token: &Token| caller.audit("token.deleted", &id, token.account.as_ref(), "");
     match api.tokens().delete(api.store(), id, api.clock().wall(), audit).await {
         Ok(()) => Ok(answer::no_content()),
         Err(DeleteError::Unknown) => Err(Problem::not_found("token")),

@@ -33,7 +33,7 @@ const ENVELOPE: usize = 16 << 10;
 const BATCH_LIMIT: usize = 16 << 20;
 
 /// From the head of a request to the end of its body.
-const SLOWEST_BODY: Duration = Duration::from_secs(60);
+const SLOWEST_BODY: Duration = Duration::from_mins(1);
 
 type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
@@ -195,6 +195,9 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str) -> Problem {
     let detail = if let Some(field) = quoted("missing field `") {
         pointer = format!("{pointer}/{}", escape(field));
         format!("the field `{field}` is missing")
+    } else if let Some(field) = quoted("duplicate field `") {
+        pointer = format!("{pointer}/{}", escape(field));
+        "the key is given twice in its object".to_owned()
     } else if let Some(field) = quoted("unknown field `") {
         format!("there is no field `{field}`; {}", message.split_once(", ").map_or("", |(_, known)| known))
     } else {
@@ -228,7 +231,6 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only read")]
     struct Inner<'a> {
         #[serde(borrow)]
         object: &'a RawValue,
@@ -270,6 +272,8 @@ mod tests {
             (r#"{"name":"a","number":0}"#, field, Some("/number")),
             (r#"{"name":"a","number":-1}"#, field, Some("/number")),
             (r#"{"name":"a","number":1.5}"#, field, Some("/number")),
+            (r#"{"name":"a","number":11.0}"#, field, Some("/number")),
+            (r#"{"name":"a","number":-1.0}"#, field, Some("/number")),
             (r#"{"name":"a","number":1e400}"#, malformed, None),
             (r#"{"name":"a","number":123456789012345678901234567890}"#, field, Some("/number")),
             (r#"{"name":"a","number":"1"}"#, field, Some("/number")),
@@ -294,7 +298,7 @@ mod tests {
         let text = r#"{"name":"a","data":{"object": { "n": 1.10, "u":"\u00e9\ud800" } }}"#;
         let body: Body<'_> = parse(text.as_bytes()).unwrap();
         assert_eq!(body.data.unwrap().0.object.get(), r#"{ "n": 1.10, "u":"\u00e9\ud800" }"#);
-        let body: Body<'_> = parse(br#"{"name":"a","data":null,"number":10}"#).unwrap();
+        let body: Body<'_> = parse(br#"{"name":"a","data":null,"number":10.0}"#).unwrap();
         assert!(body.data.is_none());
     }
 }
