@@ -19,7 +19,7 @@ use crate::cli::{
     listen,
     output::{Output, Tone},
 };
-use crate::domain::{ids::DeliveryId, time::Timestamp};
+use crate::domain::time::Timestamp;
 
 /// The event that the receiver fails at first, and how often.
 const FAILED_FIRST: &str = "batch.failed";
@@ -66,9 +66,11 @@ struct Deliveries {
 
 #[derive(Deserialize)]
 struct Delivery {
-    id: DeliveryId,
+    id: String,
     event_id: String,
+    r#type: String,
     status: String,
+    last_response_code: Option<u16>,
     attempts_made: usize,
     next_attempt_at: Option<String>,
     #[serde(default)]
@@ -149,13 +151,14 @@ impl Story {
         let start = Instant::now();
         let id = self.send(entry).await?;
         let sighting = self.audience.hear(&id).await?;
-        let took = start.elapsed().as_millis();
+        let millis = start.elapsed().as_secs_f64() * 1_000.0;
         let verdict = self.output.styled(Tone::Good, format_args!("{} verified", sighting.status.as_u16()));
-        tell(self.output, format_args!("{:26}  {id}  {verdict}  {took} ms after the POST", entry.name))
+        tell(self.output, format_args!("{:26}  {id}  {verdict}  {millis:.1} ms after the POST", entry.name))
     }
 
     async fn send_through_failures(&mut self, entry: &CatalogEntry) -> Result<(), CliError> {
         self.audience.fail_next(FAILURES);
+        tell(self.output, format_args!("it answers the next {FAILURES} requests with 503, as if it were overloaded"))?;
         let id = self.send(entry).await?;
         tell(self.output, format_args!("{:26}  {id}  accepted", entry.name))?;
         let mut first = None;
@@ -192,7 +195,7 @@ impl Story {
             let page: Deliveries = self.client.get(&["v1", "deliveries"], &query).await?.parse()?;
             let found = page.data.into_iter().find(|delivery| delivery.attempts_made >= attempts);
             let Some(Delivery { id, .. }) = found else { return Ok(None) };
-            self.client.get(&["v1", "deliveries", &id.to_string()], &Vec::new()).await?.parse().map(Some)
+            self.client.get(&["v1", "deliveries", &id], &Vec::new()).await?.parse().map(Some)
         })
         .await
     }
@@ -207,6 +210,12 @@ impl Story {
             Ok(ended.then_some(page.data))
         })
         .await?;
+        for delivery in deliveries.iter().rev() {
+            let code = delivery.last_response_code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+            let (id, status, attempts) = (&delivery.id, &delivery.status, delivery.attempts_made);
+            let plural = if attempts == 1 { "attempt,  the last" } else { "attempts, the last" };
+            tell(self.output, format_args!("{id}  {:26}  {status}  {attempts} {plural} {code}", delivery.r#type))?;
+        }
         let delivered: HashSet<_> = deliveries
             .iter()
             .filter(|delivery| delivery.status == "delivered")
