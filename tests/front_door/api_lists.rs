@@ -117,7 +117,8 @@ fn unusable_queries_are_refused() {
             let answer = api.get(&format!("{path}?{query}"));
             let shown = answer.to_string();
             let problem = answer.any_problem();
-            let named = query.split('=').next().unwrap();
+            // What is no UTF-8 has no parameters that could be named.
+            let named = if query.contains("%C3%28") { "UTF-8" } else { query.split('=').next().unwrap() };
             assert!(problem.to_string().contains(named), "the fault is not named: {shown}");
         }
     }

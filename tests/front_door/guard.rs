@@ -1,5 +1,7 @@
 //! Where requests may go: every way to write a forbidden address, through registration and attempts.
 
+use std::net::TcpListener;
+
 use serde_json::json;
 
 use crate::support::api::{attempts, id};
@@ -133,9 +135,8 @@ fn no_form_of_a_forbidden_address_is_connected_to() {
     let four = Receiver::ok();
     let port = four.address.port();
     // The same port on IPv6, where the machine has it.
-    let six = std::net::TcpListener::bind(("::1", port))
-        .is_ok()
-        .then(|| Receiver::start_on(&format!("[::1]:{port}"), |_, _| 200));
+    let has_six = TcpListener::bind(("::1", port)).is_ok();
+    let six = has_six.then(|| Receiver::start_on(&format!("[::1]:{port}"), |_, _| 200));
     let mut wrong = Vec::new();
     let mut sent = Vec::new();
     for (number, host) in FORBIDDEN.iter().enumerate() {

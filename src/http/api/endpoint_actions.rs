@@ -9,15 +9,15 @@ use utoipa::ToSchema;
 use super::{
     deliveries::DeliveryResource,
     delivery_actions::Count,
+    endpoint_fields::{EventTypesField, checked_event_types},
     endpoints::find,
     replay::{Replay, Selection},
 };
 use crate::{
-    domain::ids::EndpointId,
+    domain::{event_type::EventTypeName, ids::EndpointId},
     http::{
         Api, answer,
         auth::{Caller, CanChange},
-        bounded::Items,
         extract::{Json, NoQuery, Optional, PathId},
         problem::{Kind, Problem},
         text::{EndpointIdText, EventTypeText, Text, TimeText, words},
@@ -44,12 +44,10 @@ pub struct ReplayRequest {
     /// And before this time; now, if left out.
     until: Option<TimeText>,
     select: SelectionText,
-    /// Of these types alone; of all, if left out.
+    /// Of the types that these match alone; of all, if left out.
     #[schema(inline)]
-    event_types: Option<TypesField>,
+    event_types: Option<EventTypesField>,
 }
-
-type TypesField = Items<EventTypeText, 1, 100>;
 
 words! {
     SelectionText = Selection, "Selection",
@@ -129,14 +127,13 @@ pub async fn replay(
     if until <= since {
         return Err(Problem::refused("/until", "must be after `since`, and `since` in the past"));
     }
-    let mut only = BTreeSet::new();
-    for (index, Text(name)) in event_types.map(|Items(names)| names).unwrap_or_default().into_iter().enumerate() {
-        if api.catalog().get(&name).is_none() {
-            let pointer = format!("/event_types/{index}");
-            return Err(Problem::refused(pointer, format!("the catalog has no event type `{name}`")));
+    let only: BTreeSet<EventTypeName> = match event_types.map(|field| checked_event_types(&api, field)).transpose()? {
+        Some(wanted) => {
+            let catalog = api.catalog().all();
+            catalog.keys().filter(|name| wanted.iter().any(|one| one.matches(name))).cloned().collect()
         }
-        only.insert(name);
-    }
+        None => BTreeSet::new(),
+    };
     let endpoint = find(&api, &caller, &id)?;
     let replay = Replay { api: api.into_inner(), endpoint, since, until: until.min(now), select, only };
     // Goes on to its end if the client does not wait for the answer.

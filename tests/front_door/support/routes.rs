@@ -80,7 +80,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/tokens", Who::ServerReaders, Scope::Server, false),
     route("DELETE", "/v1/tokens/{}", Who::Operators, Scope::Server, false),
     route("GET", "/v1/audit-log", Who::Readers, Scope::Own, false),
-    route("GET", "/v1/stats", Who::Readers, Scope::Own, false),
+    route("GET", "/v1/stats", Who::ServerReaders, Scope::Server, false),
     route("GET", "/v1/stream", Who::Readers, Scope::Own, false),
 ];
 
