@@ -14,12 +14,15 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::time::Timestamp;
 
+/// Nanoseconds in a millisecond. As nanoseconds an `i64` holds times up to the year 2262.
+const NANOS: i64 = 1_000_000;
+
 /// Both clocks; cheap to clone.
 #[derive(Clone)]
 pub struct Clock(Arc<Inner>);
 
 struct Inner {
-    /// Wall time less boot time at the start, in milliseconds; later writes only move it forward.
+    /// Wall time less boot time at the start, in nanoseconds; later writes only move it forward.
     anchor: AtomicI64,
     #[cfg(feature = "testing")]
     test_offset: Option<std::path::PathBuf>,
@@ -30,7 +33,7 @@ impl Clock {
     #[must_use]
     pub fn start() -> Self {
         Self(Arc::new(Inner {
-            anchor: AtomicI64::new(wall_millis().saturating_sub(boot_millis())),
+            anchor: AtomicI64::new(wall_nanos().saturating_sub(boot_nanos())),
             #[cfg(feature = "testing")]
             test_offset: std::env::var_os("MYTHICHOOKS_TEST_CLOCK").map(Into::into),
         }))
@@ -39,27 +42,31 @@ impl Clock {
     /// The time of day, as set on this machine.
     #[must_use]
     pub fn wall(&self) -> Timestamp {
-        Timestamp::from_millis(wall_millis().saturating_add(self.test_offset()))
+        Timestamp::from_millis((wall_nanos() / NANOS).saturating_add(self.test_offset()))
     }
 
     /// The time that due rows are kept by. It goes on while the machine sleeps, and is never set.
     #[must_use]
     pub fn steady(&self) -> Timestamp {
-        let anchored = boot_millis().saturating_add(self.0.anchor.load(Ordering::Relaxed));
-        Timestamp::from_millis(anchored.saturating_add(self.test_offset()))
+        Timestamp::from_millis((self.steady_nanos() / NANOS).saturating_add(self.test_offset()))
     }
 
     /// The time of day at which the steady clock will show this time, if nobody sets the clock until then.
     #[must_use]
     pub fn wall_at(&self, steady: Timestamp) -> Timestamp {
-        let ahead = self.wall().as_millis().saturating_sub(self.steady().as_millis());
+        // Rounded, so that the moment between two looks does not show: it is zero until somebody sets the clock.
+        let ahead = wall_nanos().saturating_sub(self.steady_nanos()).saturating_add(NANOS / 2).div_euclid(NANOS);
         Timestamp::from_millis(steady.as_millis().saturating_add(ahead))
     }
 
     /// Starts the steady clock no earlier than this: a store that was written under a later clock stays in order.
     pub fn not_before(&self, time: Timestamp) {
-        let anchor = time.as_millis().saturating_sub(boot_millis());
-        self.0.anchor.fetch_max(anchor, Ordering::Relaxed);
+        let untested = time.as_millis().saturating_sub(self.test_offset()).saturating_mul(NANOS);
+        self.0.anchor.fetch_max(untested.saturating_sub(boot_nanos()), Ordering::Relaxed);
+    }
+
+    fn steady_nanos(&self) -> i64 {
+        boot_nanos().saturating_add(self.0.anchor.load(Ordering::Relaxed))
     }
 
     #[cfg(not(feature = "testing"))]
@@ -81,12 +88,12 @@ impl fmt::Debug for Clock {
     }
 }
 
-fn wall_millis() -> i64 {
+fn wall_nanos() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn boot_millis() -> i64 {
+fn boot_nanos() -> i64 {
     let now = clock_gettime(ClockId::Boottime);
-    now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)
+    now.tv_sec.saturating_mul(1_000 * NANOS).saturating_add(now.tv_nsec)
 }

@@ -4,5 +4,6 @@ pub mod actors;
 pub mod cli;
 pub mod clock;
 pub mod domain;
+pub mod http;
 pub mod outbound;
 pub mod store;

@@ -130,7 +130,9 @@ async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> 
     let body = lease.shared.store.body(turn.delivery.event_key)?.ok_or(TurnError::NoEvent)?;
     let (mut due, mut trigger) = (turn.due, turn.trigger());
     loop {
-        let (started, started_wall) = (clock.steady(), clock.wall());
+        // One look at the time: what is logged is exactly what the next attempt's time counts from.
+        let started = clock.steady();
+        let started_wall = clock.wall_at(started);
         let headers = sent_headers(&lease.endpoint, &turn.delivery.event_id, &body, started_wall, generation);
         let outcome = send(lease, effective, headers, &body).await;
         let times = AttemptTimes { started, finished: clock.steady(), finished_wall: clock.wall() };

@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use url::{Host, Url};
 
-use super::error::CliError;
+use super::{data_dir::default_data_dir, error::CliError};
 
 /// The options that every client command takes.
 #[derive(Debug, Clone, Args)]
@@ -154,16 +154,10 @@ impl ConnectionArgs {
         if !self.server.is_local() {
             return Ok(None);
         }
-        Ok(Token::read(&default_data_dir().join("admin-token")).ok())
+        let named = std::env::var_os("MYTHICHOOKS_DATA_DIR").filter(|value| !value.is_empty());
+        let data_dir = named.map_or_else(default_data_dir, PathBuf::from);
+        Ok(Token::read(&data_dir.join("admin-token")).ok())
     }
-}
-
-/// Where `serve` keeps its store when nothing else is said: see its `--data-dir`.
-fn default_data_dir() -> PathBuf {
-    ["MYTHICHOOKS_DATA_DIR", "STATE_DIRECTORY"]
-        .into_iter()
-        .find_map(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
-        .map_or_else(|| PathBuf::from("mythichooks-data"), PathBuf::from)
 }
 
 /// Reads a text file of at most `limit` bytes; a longer one is an error.

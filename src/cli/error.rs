@@ -2,7 +2,8 @@
 
 use std::{io, path::PathBuf};
 
-use super::problem::Problem;
+use super::{problem::Problem, serve::ServeError};
+use crate::store::OpenError;
 
 /// Why a command did not do its work. Its text goes to standard error, so none of these carries a secret.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,12 @@ pub enum CliError {
     /// The server answered with a problem document (RFC 9457), or with an error that is none.
     #[error(transparent)]
     Refused(#[from] Problem),
+    /// The server did not start, or ended early.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A store did not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// No usable answer came from the server.
     #[error("{server}: {reason}")]
     Unreachable { server: String, reason: String },

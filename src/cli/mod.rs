@@ -4,6 +4,7 @@
 mod audit_log;
 mod client;
 mod connection;
+mod data_dir;
 mod delivery;
 mod demo;
 mod endpoint;
@@ -20,11 +21,13 @@ mod problem;
 mod receiver;
 mod resource;
 mod resource_name;
+mod serve;
 mod sse;
 mod stats;
 mod table;
 mod tail;
 mod token;
+mod verify;
 
 use std::{future::Future, io::Write as _, process::ExitCode};
 
@@ -40,9 +43,11 @@ use self::{
     event::EventCommand,
     event_type::EventTypeCommand,
     listen::ListenArgs,
+    serve::ServeArgs,
     stats::StatsArgs,
     tail::TailArgs,
     token::TokenCommand,
+    verify::VerifyArgs,
 };
 
 /// A webhook server in one binary: signed, durable, retried deliveries with no database beside it
@@ -68,6 +73,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server
+    Serve(Box<ServeArgs>),
+    /// Check a stopped server's store, or a copy of one
+    Verify(VerifyArgs),
     /// See the whole job done: a scratch store, a server, a receiver, events, retries
     Demo(DemoArgs),
     /// A receiver for people who build one: verifies, prints, and fails or is slow on purpose
@@ -168,6 +177,8 @@ pub fn run() -> ExitCode {
 
 fn execute(command: Command) -> Result<(), CliError> {
     match command {
+        Command::Serve(args) => Ok(serve::run(&args)?),
+        Command::Verify(args) => args.run(),
         Command::Demo(args) => block_on(args.run()),
         Command::Listen(args) => block_on(args.run()),
         Command::Event(client) => block_on(client.command.run(&client.connection)),

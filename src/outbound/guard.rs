@@ -126,11 +126,8 @@ impl Guard {
         if NAT64.contains(&address) {
             // The translator sends it on over IPv4, so what it wraps decides.
             let inner = embedded_v4(address)?;
-            return self.check(inner.into()).err().map(|refusal| match refusal.what {
-                "a link-local address" => "a NAT64 address of a link-local address",
-                "a loopback address" => "a NAT64 address of a loopback address",
-                _ => "a NAT64 address of an IPv4 address that is not public",
-            });
+            let refused = forbidden_v4(inner).is_some();
+            return refused.then_some("a NAT64 address of an IPv4 address that is not public");
         }
         if let Some((_, what)) = NAMED_V6.iter().find(|(range, _)| range.contains(&address)) {
             return Some(what);

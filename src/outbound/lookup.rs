@@ -78,7 +78,12 @@ impl Lanes {
             } else {
                 // Where too many hang already, this one keeps its place, so that threads stay bounded.
                 let hung = hung.try_acquire_owned();
-                let _place = if hung.is_ok() { None } else { Some(place) };
+                let _kept = if hung.is_ok() {
+                    drop(place);
+                    None
+                } else {
+                    Some(place)
+                };
                 answer.await
             };
             // Nobody waits any more when the attempt's deadline has passed.

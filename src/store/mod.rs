@@ -31,6 +31,7 @@ mod shared;
 mod statistics;
 mod stored;
 mod streams;
+mod verify;
 mod work;
 
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use errors::*;
 pub use filters::*;
 pub use records::*;
 use shared::Shared;
+pub use verify::{Report, verify};
 use work::Work;
 
 /// So many lists and other long reads run at a time.

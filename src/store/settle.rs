@@ -27,6 +27,10 @@ const SETTLE: RequestKind = RequestKind { waits: true, grows: false, alone: fals
 
 impl Store {
     /// Writes down a finished attempt and what follows from it.
+    ///
+    /// # Errors
+    /// The store did not take it; or the delivery is gone, because it was stopped while the attempt was under way and
+    /// retention is shorter than that.
     pub async fn settle(&self, settlement: Settlement) -> Result<Settled, StoreError> {
         self.write(SETTLE, move |work| settle(work, settlement)).await
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use super::super::data_dir::default_data_dir;
 use crate::{
     actors,
     domain::{byte_size::ByteSize, duration::HumanDuration, endpoint::EndpointDefaults, schedule::RetrySchedule},
@@ -31,7 +32,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MYTHICHOOKS_DATA_DIR", value_name = "DIR", default_value_os_t = default_data_dir(), hide_default_value = true)]
     pub(super) data_dir: PathBuf,
     /// Where to listen: ADDRESS:PORT or unix:PATH
-    #[arg(long, env = "MYTHICHOOKS_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8420")]
+    #[arg(long, env = "MYTHICHOOKS_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8420", value_parser = listen_address)]
     pub(super) listen: String,
     /// Write the address that is listened on to this file, once it is (of use with port 0)
     #[arg(long, env = "MYTHICHOOKS_LISTEN_FILE", value_name = "FILE")]
@@ -125,19 +126,19 @@ impl ServeArgs {
     }
 }
 
-/// systemd's state directory (the first, if there are several), else one here.
-pub(crate) fn default_data_dir() -> PathBuf {
-    let of_service = std::env::var("STATE_DIRECTORY").ok();
-    let first = of_service.as_deref().and_then(|list| list.split(':').next()).filter(|path| !path.is_empty());
-    PathBuf::from(first.unwrap_or("mythichooks-data"))
-}
-
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }
 
 fn threads(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|threads| (1..=256).contains(threads)).ok_or_else(|| "must be 1 to 256".to_owned())
+}
+
+/// Whether the address can be listened on is seen later; here it only has to be one.
+fn listen_address(text: &str) -> Result<String, String> {
+    let is_path = text.strip_prefix("unix:").is_some_and(|path| !path.is_empty());
+    let has_port = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if is_path || has_port { Ok(text.to_owned()) } else { Err("must be ADDRESS:PORT or unix:PATH".to_owned()) }
 }
 
 fn request_timeout(text: &str) -> Result<HumanDuration, String> {

@@ -48,7 +48,7 @@ pub enum ListenError {
 
 /// A bound socket, not yet served.
 pub(super) enum Bound {
-    Tcp { listener: TcpListener, tls: Option<ServerConfig> },
+    Tcp { listener: TcpListener, tls: Option<Box<ServerConfig>> },
     Unix { listener: UnixListener, path: PathBuf },
 }
 
@@ -69,7 +69,7 @@ pub(super) fn bind(address: &str, cert: Option<&Path>, key: Option<&Path>) -> Re
         return Ok(Bound::Unix { listener, path });
     }
     let tls = match (cert, key) {
-        (Some(cert), Some(key)) => Some(tls_config(cert, key)?),
+        (Some(cert), Some(key)) => Some(Box::new(tls_config(cert, key)?)),
         _ => None,
     };
     let addresses: Vec<_> = address.to_socket_addrs().map_err(failed)?.collect();
@@ -108,7 +108,7 @@ fn tls_config(cert: &Path, key: &Path) -> Result<ServerConfig, ListenError> {
 /// The runtime does not take the socket.
 pub(super) fn start(bound: Bound, api: &Api, workers: usize) -> Result<(Server, String), ListenError> {
     let api = api.clone();
-    let server = HttpServer::new(move || App::new().configure(configure(&api)))
+    let server = HttpServer::new(move || App::new().configure(configure(api.clone())))
         .workers(workers)
         .backlog(4_096)
         .keep_alive(Duration::from_secs(75))
@@ -123,7 +123,7 @@ pub(super) fn start(bound: Bound, api: &Api, workers: usize) -> Result<(Server, 
         Bound::Tcp { listener, tls } => {
             let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
             match tls {
-                Some(tls) => (server.listen_rustls_0_23(listener, tls), address),
+                Some(tls) => (server.listen_rustls_0_23(listener, *tls), address),
                 None => (server.listen(listener), address),
             }
         }

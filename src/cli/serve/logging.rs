@@ -21,5 +21,16 @@ pub(super) fn start(format: LogFormat, level: &str) -> Result<(), String> {
         }
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
-    started.map_err(|error| format!("the log could not be started: {error}"))
+    started.map_err(|error| format!("the log could not be started: {error}"))?;
+    log_panics();
+    Ok(())
+}
+
+/// A panic is an entry of the log like others: one line, and without the message of one that may hold a payload.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        tracing::error!(%place, %thread, "a panic");
+    }));
 }

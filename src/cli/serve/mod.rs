@@ -14,11 +14,7 @@ pub use self::args::ServeArgs;
 use crate::{
     actors::{Actors, ActorsError},
     clock::Clock,
-    http::{
-        Api, ApiSettings, LoadError,
-        lifecycle::{Lifecycle, Phase},
-        tokens::{TokenText, TokenTextError},
-    },
+    http::{self, Api, LoadError, Phase, TokenText, TokenTextError},
     outbound,
     store::{OpenError, Options, Store, StoreError},
 };
@@ -62,7 +58,7 @@ pub enum ServeError {
     Api(#[from] LoadError),
     /// Certificates.
     #[error(transparent)]
-    Outbound(#[from] outbound::SharedError),
+    Outbound(#[from] outbound::TlsError),
     /// The actors.
     #[error(transparent)]
     Actors(#[from] ActorsError),
@@ -78,8 +74,11 @@ pub enum ServeError {
 ///
 /// # Errors
 /// See [`ServeError`].
-pub fn run(args: ServeArgs) -> Result<(), ServeError> {
+pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     logging::start(args.log_format, &args.log_level).map_err(ServeError::Settings)?;
+    // The tests' build strikes where `FAILPOINTS` says; it does until the process ends.
+    #[cfg(feature = "testing")]
+    std::mem::forget(fail::FailScenario::setup());
     raise_file_limit();
     let clock = Clock::start();
     create_data_directory(&args.data_dir)?;
@@ -87,7 +86,7 @@ pub fn run(args: ServeArgs) -> Result<(), ServeError> {
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
     let options = Options { cache: args.cache_size.bytes(), ..Options::default() };
     let store = Store::open(&args.data_dir, options, clock.clone())?;
-    let served = actix_rt::System::new().block_on(serve(&args, clock, &store, outbound, bound));
+    let served = actix_rt::System::new().block_on(serve(args, clock, &store, outbound, bound));
     store.close();
     served
 }
@@ -100,9 +99,8 @@ async fn serve(
     bound: listener::Bound,
 ) -> Result<(), ServeError> {
     let mut signals = signals::Signals::new()?;
-    let lifecycle = Lifecycle::new();
     let actors = Actors::start(store.clone(), clock.clone(), outbound, args.actor_settings())?;
-    let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), lifecycle.clone(), api_settings(args))?;
+    let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), api_settings(args))?;
     install_admin_token(args, &api).await?;
 
     let listen_file = args.listen_file.clone();
@@ -112,14 +110,14 @@ async fn serve(
     }
     let handle = server.handle();
     let server = actix_rt::spawn(server);
-    lifecycle.enter(Phase::Ready);
+    api.lifecycle().enter(Phase::Ready);
     notify_service_manager(sd_notify::NotifyState::Ready);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, data_dir = %args.data_dir.display(), "ready");
 
     signals.next().await;
     tracing::info!("stopping: no new work; attempts under way are waited for");
     notify_service_manager(sd_notify::NotifyState::Stopping);
-    lifecycle.enter(Phase::Stopping);
+    api.lifecycle().enter(Phase::Stopping);
     stop(&actors, &handle, &mut signals, args.request_timeout.get().min(LONGEST_GRACE)).await;
     // It ended by the handle above; how does not matter any more.
     let _ = server.await;
@@ -143,11 +141,10 @@ async fn stop(actors: &Actors, server: &ServerHandle, signals: &mut signals::Sig
     }
 }
 
-fn api_settings(args: &ServeArgs) -> ApiSettings {
-    ApiSettings {
+fn api_settings(args: &ServeArgs) -> http::Settings {
+    http::Settings {
         max_event_size: usize::try_from(args.max_event_size.bytes()).unwrap_or(usize::MAX),
         allow_http: args.allow_http,
-        ..ApiSettings::default()
     }
 }
 
@@ -161,7 +158,7 @@ async fn install_admin_token(args: &ServeArgs, api: &Api) -> Result<(), ServeErr
         let text = fs::read_to_string(&path).map_err(failed(&path))?;
         return Ok(api.install_admin_token(&text.trim().parse()?).await?);
     }
-    if !api.has_admin() {
+    if !api.has_admin_token() {
         let path = args.data_dir.join("admin-token");
         let token = TokenText::generate()?;
         // The file first: a token that is stored and written nowhere would lock everybody out.

@@ -130,6 +130,15 @@ fn message(outcome: &Outcome) -> &str {
     &outcome.error.as_ref().unwrap().message
 }
 
+/// Waits until something holds.
+async fn eventually(holds: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < LONG, "it never holds");
+        actix_rt::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 fn body(outcome: &Outcome) -> &str {
     std::str::from_utf8(&outcome.response.as_ref().unwrap().body).unwrap()
 }

@@ -283,6 +283,20 @@ async fn http2_bodies_are_bounded_and_deadlines_hold() {
 }
 
 #[actix_web::test]
+async fn http2_bodies_longer_than_the_window_are_read_where_they_are_kept() {
+    let authority = Authority::new("authority");
+    let (address, _, _) = serve_http2(authority.server("hooks.example", &["h2"]));
+    let settings = Settings { response_body_limit: 200_000, ..authority.settings() };
+    let transport = prepared(settings, &Prepared::new([vec![address]]));
+    let url = format!("https://hooks.example:{}/long", address.port());
+    for _ in 0..15 {
+        let outcome = transport.send(request(&url, LONG)).await;
+        assert_eq!((code(&outcome), body(&outcome).len()), (200, 100_000));
+        assert!(!outcome.response.unwrap().truncated);
+    }
+}
+
+#[actix_web::test]
 async fn an_http2_connection_that_was_closed_is_replaced_at_once() {
     let authority = Authority::new("authority");
     let config = Arc::new(authority.server("hooks.example", &["h2"]));

@@ -11,12 +11,16 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    time::Duration,
 };
 
 use super::{CommitError, Engine, Entries, Entry, Order, ReadError, Write};
 use crate::store::OpenError;
 
 const SEGMENT: usize = 512 * 1024;
+/// How long a database that was just closed may hold its lock, and how often that is looked at.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// sled's names for its files.
 const DATABASE: &str = "db";
 const CONFIGURATION: &str = "conf";
@@ -71,17 +75,29 @@ impl SledEngine {
 
 fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
     let config = sled::Config::new().path(directory).cache_capacity(cache).segment_size(SEGMENT).flush_every_ms(None);
-    // sled panics on some kinds of damage that it meets while it recovers.
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => Ok(db),
-        Ok(Err(sled::Error::Io(source))) => Err(OpenError::Io { path: directory.to_owned(), source }),
-        Ok(Err(error)) => Err(OpenError::Damaged(format!("{}: {error}", directory.display()))),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-            Err(OpenError::Damaged(format!("{}: recovery failed: {text}", directory.display())))
+    let mut patience = LOCK_PATIENCE;
+    loop {
+        // sled panics on some kinds of damage that it meets while it recovers.
+        match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(db)) => return Ok(db),
+            // The directory is ours, so this is a thread of a database that this process has just closed.
+            Ok(Err(sled::Error::Io(error))) if is_locked(&error) && !patience.is_zero() => {
+                std::thread::sleep(LOCK_PAUSE);
+                patience = patience.saturating_sub(LOCK_PAUSE);
+            }
+            Ok(Err(sled::Error::Io(source))) => return Err(OpenError::Io { path: directory.to_owned(), source }),
+            Ok(Err(error)) => return Err(OpenError::Damaged(format!("{}: {error}", directory.display()))),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+                return Err(OpenError::Damaged(format!("{}: recovery failed: {text}", directory.display())));
+            }
         }
     }
+}
+
+fn is_locked(error: &io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
 
 fn remove_half_written_snapshots(directory: &Path) -> io::Result<()> {

@@ -1,0 +1,215 @@
+//! What people do with deliveries by hand: one attempt at once, the same for all that a filter matches, and to stop a
+//! pending one.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::deliveries::{DeliveryResource, ResponseCode};
+use crate::{
+    domain::{delivery::Delivery, ids::DeliveryId},
+    http::{
+        Api, answer,
+        auth::{Caller, CanChange},
+        bounded::{Ranged, not_null},
+        extract::{Json, NoQuery, Optional, PathId},
+        list,
+        problem::{Kind, Problem},
+        text::{
+            AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
+        },
+    },
+    store::{DeliveryFilter, PageRequest},
+};
+
+/// So many deliveries are changed in one commit.
+const CHUNK: usize = 500;
+
+/// No fields.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+/// How many things were begun.
+#[derive(Serialize, ToSchema)]
+pub struct Count {
+    #[schema(example = 12)]
+    pub count: u64,
+}
+
+/// Which deliveries are retried; at least one filter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"status": "failed", "since": "2026-01-25T00:00:00Z"}))]
+pub struct RetryFilter {
+    /// In this state.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = DeliveryStatusText, required = false)]
+    status: Option<DeliveryStatusText>,
+    /// To this endpoint.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EndpointIdText, required = false)]
+    endpoint_id: Option<EndpointIdText>,
+    /// Of this event.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EventIdText, required = false)]
+    event_id: Option<EventIdText>,
+    /// Of this type.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = EventTypeText, required = false)]
+    r#type: Option<EventTypeText>,
+    /// Of this account.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = AccountText, required = false)]
+    account: Option<AccountText>,
+    /// Whose last answer had this code.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(inline, value_type = ResponseCode, required = false)]
+    response_code: Option<ResponseCode>,
+    /// Made at this time or later.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = TimeText, required = false)]
+    since: Option<TimeText>,
+    /// Made before this time.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = TimeText, required = false)]
+    until: Option<TimeText>,
+}
+
+impl RetryFilter {
+    fn filter(self, caller: &Caller<CanChange>) -> Result<DeliveryFilter, Problem> {
+        let account = self.account.map(|Text(account)| account);
+        let mut filter = DeliveryFilter {
+            status: self.status.map(|Text(status)| status),
+            endpoint: self.endpoint_id.map(|Text(id)| id),
+            event: self.event_id.map(|Text(id)| id),
+            event_type: self.r#type.map(|Text(name)| name),
+            account: account.clone(),
+            response_code: self.response_code.map(Ranged::get),
+            since: self.since.map(|Text(time)| time),
+            until: self.until.map(|Text(time)| time),
+        };
+        if is_empty(&filter) {
+            return Err(Problem::field(Kind::InvalidField, "", "at least one filter must be given"));
+        }
+        filter.account = caller.account_filter(account).map_err(|problem| problem.at("/account"))?;
+        Ok(filter)
+    }
+}
+
+fn is_empty(filter: &DeliveryFilter) -> bool {
+    let DeliveryFilter { status, endpoint, event, event_type, account, response_code, since, until } = filter;
+    status.is_none()
+        && endpoint.is_none()
+        && event.is_none()
+        && event_type.is_none()
+        && account.is_none()
+        && response_code.is_none()
+        && since.is_none()
+        && until.is_none()
+}
+
+/// Retry a delivery
+///
+/// One attempt at once, beside the schedule, whatever the delivery's status.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/retry", tag = "deliveries", operation_id = "retryDelivery",
+    params(("id" = DeliveryIdText, Path, description = "The delivery's id.")),
+    request_body = Option<Empty>,
+    responses(
+        (status = 202, description = "The attempt is due now.", body = DeliveryResource),
+        (status = 409, description = "Its endpoint was deleted."),
+    ))]
+pub async fn retry(
+    caller: Caller<CanChange>,
+    _: NoQuery,
+    id: PathId<DeliveryId>,
+    _: Optional<Empty>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let delivery = find(&api, &caller, id).await?;
+    if api.registry().snapshot().endpoint(delivery.endpoint_id).is_none() {
+        return Err(Problem::new(Kind::Conflict, "its endpoint was deleted"));
+    }
+    let audit = caller.audit("delivery.retried", &delivery.id, Some(&delivery.account), "");
+    let retried = api.store().retry(vec![delivery.id], audit).await?;
+    let delivery = retried.first().ok_or_else(|| Problem::not_found("delivery"))?;
+    Ok(answer::accepted(&DeliveryResource::from(delivery)))
+}
+
+/// Cancel a delivery
+///
+/// A pending delivery is not tried again. An attempt that is under way ends as it will.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/cancel", tag = "deliveries", operation_id = "cancelDelivery",
+    params(("id" = DeliveryIdText, Path, description = "The delivery's id.")),
+    request_body = Option<Empty>,
+    responses(
+        (status = 200, description = "It is canceled.", body = DeliveryResource),
+        (status = 409, description = "It is not pending."),
+    ))]
+pub async fn cancel(
+    caller: Caller<CanChange>,
+    _: NoQuery,
+    id: PathId<DeliveryId>,
+    _: Optional<Empty>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let delivery = find(&api, &caller, id).await?;
+    let audit = caller.audit("delivery.canceled", &delivery.id, Some(&delivery.account), "");
+    let canceled = api.store().cancel(delivery.id, audit).await?;
+    let canceled = canceled.ok_or_else(|| Problem::not_found("delivery"))?;
+    if !canceled.stopped {
+        let status = canceled.delivery.status.as_str();
+        return Err(Problem::new(Kind::Conflict, format!("the delivery is not pending, but {status}")));
+    }
+    Ok(answer::ok(&DeliveryResource::from(&canceled.delivery)))
+}
+
+/// Retry many deliveries
+///
+/// One attempt at once for each delivery that the filter matches and whose endpoint is still there.
+#[utoipa::path(post, path = "/v1/deliveries/retry", tag = "deliveries", operation_id = "retryDeliveries",
+    request_body = RetryFilter,
+    responses((status = 202, description = "The attempts are due now.", body = Count)))]
+pub async fn retry_all(
+    caller: Caller<CanChange>,
+    _: NoQuery,
+    filter: Json<RetryFilter>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let filter = filter.0.filter(&caller)?;
+    // Goes on to its end if the client does not wait for the answer.
+    let work = actix_web::rt::spawn(retry_matching(api, caller, filter));
+    let count = work.await.map_err(|_| Problem::new(Kind::Unavailable, "the retries were broken off"))??;
+    Ok(answer::accepted(&Count { count }))
+}
+
+async fn retry_matching(api: Data<Api>, caller: Caller<CanChange>, filter: DeliveryFilter) -> Result<u64, Problem> {
+    let mut count = 0;
+    let mut after = None;
+    loop {
+        let (store_filter, from) = (filter.clone(), after);
+        let read = api
+            .store()
+            .read(move |store| list::fill(CHUNK, from, |part: PageRequest<_>| store.deliveries(&store_filter, part)));
+        let page = read.await?;
+        let endpoints = api.registry().snapshot();
+        let there = |delivery: &&Delivery| endpoints.endpoint(delivery.endpoint_id).is_some();
+        let ids: Vec<_> = page.items.iter().filter(there).map(|delivery| delivery.id).collect();
+        if !ids.is_empty() {
+            let details = format!("{} deliveries", ids.len());
+            let audit = caller.audit("deliveries.retried", &"deliveries", filter.account.as_ref(), details);
+            count += api.store().retry(ids, audit).await?.len() as u64;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(count);
+        }
+    }
+}
+
+/// The delivery of a path, if the token sees it.
+async fn find(api: &Api, caller: &Caller<CanChange>, id: PathId<DeliveryId>) -> Result<Delivery, Problem> {
+    let PathId(id) = id;
+    let delivery = api.store().read(move |store| store.delivery(id)).await?;
+    delivery.filter(|delivery| caller.sees(&delivery.account)).ok_or_else(|| Problem::not_found("delivery"))
+}

@@ -1,0 +1,152 @@
+//! What people do with an endpoint: send it a test, and send it again what failed or was missed.
+
+use std::collections::BTreeSet;
+
+use actix_web::{HttpResponse, web::Data};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    deliveries::DeliveryResource,
+    delivery_actions::Count,
+    endpoint_fields::{EventTypesField, checked_event_types},
+    endpoints::find,
+    replay::{Replay, Selection},
+};
+use crate::{
+    domain::{event_type::EventTypeName, ids::EndpointId},
+    http::{
+        Api, answer,
+        auth::{Caller, CanChange},
+        extract::{Json, NoQuery, Optional, PathId},
+        problem::{Kind, Problem},
+        text::{EndpointIdText, EventTypeText, Text, TimeText, words},
+    },
+    store::NewEvent,
+};
+
+/// What is sent as a test.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"type": "batch.completed"}))]
+pub struct TestRequest {
+    /// The event type whose example is sent; the first that the endpoint subscribes to, if left out.
+    r#type: Option<EventTypeText>,
+}
+
+/// What is sent again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"since": "2026-01-25T00:00:00Z", "select": "failed"}))]
+pub struct ReplayRequest {
+    /// Deliveries made, or events accepted, at this time or later.
+    since: TimeText,
+    /// And before this time; now, if left out.
+    until: Option<TimeText>,
+    select: SelectionText,
+    /// Of the types that these match alone; of all, if left out.
+    #[schema(inline)]
+    event_types: Option<EventTypesField>,
+}
+
+words! {
+    SelectionText = Selection, "Selection",
+        "`failed` deliveries; events that were `missed`, for instance while the endpoint was disabled; or `all` of both.",
+        [Selection::Failed, Selection::Missed, Selection::All];
+}
+
+/// Test an endpoint
+///
+/// The catalog's example goes to this endpoint alone, in one attempt, whatever its status and subscriptions.
+#[utoipa::path(post, path = "/v1/endpoints/{id}/test", tag = "endpoints", operation_id = "testEndpoint",
+    params(("id" = EndpointIdText, Path, description = "The endpoint's id.")),
+    request_body = Option<TestRequest>,
+    responses(
+        (status = 202, description = "The delivery that was made.", body = DeliveryResource),
+        (status = 422, description = "The catalog has no such type."),
+    ))]
+pub async fn test(
+    caller: Caller<CanChange>,
+    _: NoQuery,
+    id: PathId<EndpointId>,
+    body: Optional<TestRequest>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let named = body.0.r#type.map(|Text(name)| name);
+    let named = named.map(|name| {
+        let entry = api.catalog().get(&name);
+        entry.ok_or_else(|| Problem::refused("/type", format!("the catalog has no event type `{name}`")))
+    });
+    let named = named.transpose()?;
+    let endpoint = find(&api, &caller, &id)?;
+    let entry = named.or_else(|| api.catalog().first_match(&endpoint.event_types)).ok_or_else(|| {
+        Problem::refused("/type", "the catalog has no event type that the endpoint subscribes to; name one")
+    })?;
+    let event = NewEvent {
+        id: None,
+        idempotency: None,
+        event_type: entry.event_type.name.clone(),
+        account: endpoint.account.clone(),
+        created: None,
+        object: entry.event_type.example.clone().into(),
+        endpoints: vec![endpoint.id],
+        test: true,
+    };
+    let details = entry.event_type.name.as_str();
+    api.store().audit(caller.audit("endpoint.tested", &endpoint.id, Some(&endpoint.account), details)).await?;
+    let accepted = api.store().accept(vec![event]).await?.pop().map(|accepted| accepted.event);
+    // Without a delivery, the endpoint was deleted just now.
+    let event = accepted.filter(|event| event.delivery_count > 0).ok_or_else(|| Problem::not_found("endpoint"))?;
+    let delivery = api.store().read(move |store| store.delivery(event.first_delivery)).await?;
+    let delivery = delivery.ok_or_else(|| Problem::not_found("delivery"))?;
+    Ok(answer::accepted(&DeliveryResource::from(&delivery)))
+}
+
+/// Send again
+///
+/// Deliveries that failed, events that were missed, or all of both begin again, with the whole schedule before them.
+/// Tests are left out.
+#[utoipa::path(post, path = "/v1/endpoints/{id}/replay", tag = "endpoints", operation_id = "replayEndpoint",
+    params(("id" = EndpointIdText, Path, description = "The endpoint's id.")),
+    request_body = ReplayRequest,
+    responses(
+        (status = 202, description = "How many deliveries begin again.", body = Count),
+        (status = 422, description = "`until` is not after `since`, or the catalog has no such type."),
+    ))]
+pub async fn replay(
+    caller: Caller<CanChange>,
+    _: NoQuery,
+    id: PathId<EndpointId>,
+    body: Json<ReplayRequest>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let ReplayRequest { since: Text(since), until, select: Text(select), event_types } = body.0;
+    // Nothing that this replay makes, or that fails from now on, is a part of it.
+    let now = api.clock().steady().max(api.clock().wall()).plus(std::time::Duration::from_millis(1));
+    let until = until.map_or(now, |Text(until)| until);
+    if until <= since {
+        return Err(Problem::refused("/until", "must be after `since`, and `since` in the past"));
+    }
+    let only: BTreeSet<EventTypeName> = match event_types.map(|field| checked_event_types(&api, field)).transpose()? {
+        Some(wanted) => {
+            let catalog = api.catalog().all();
+            catalog.keys().filter(|name| wanted.iter().any(|one| one.matches(name))).cloned().collect()
+        }
+        None => BTreeSet::new(),
+    };
+    let endpoint = find(&api, &caller, &id)?;
+    let replay = Replay { api: api.into_inner(), endpoint, since, until: until.min(now), select, only };
+    // Goes on to its end if the client does not wait for the answer.
+    let work = actix_web::rt::spawn(async move {
+        let (count, outcome) = replay.run().await;
+        let (endpoint, select) = (&replay.endpoint, select.as_str());
+        let details = format!("{select} since {since}: {count} deliveries");
+        let audit = caller.audit("endpoint.replayed", &endpoint.id, Some(&endpoint.account), details);
+        let audited = replay.api.store().audit(audit).await;
+        outcome?;
+        audited?;
+        Ok::<_, crate::store::StoreError>(count)
+    });
+    let count = work.await.map_err(|_| Problem::new(Kind::Unavailable, "the replay was broken off"))??;
+    Ok(answer::accepted(&Count { count }))
+}

@@ -1,0 +1,124 @@
+//! A replay in bounded steps: it pages through what was sent and what was missed, and has the store begin each page
+//! again in one commit.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    domain::{
+        delivery::{Delivery, DeliveryStatus},
+        endpoint::Endpoint,
+        event_type::EventTypeName,
+        time::Timestamp,
+    },
+    http::{Api, list},
+    store::{DeliveryFilter, MissedQuestion, PageRequest, StoreError},
+};
+
+/// So many deliveries begin again in one commit.
+const CHUNK: usize = 500;
+
+/// What is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// Deliveries that failed.
+    Failed,
+    /// Events that the endpoint subscribes to, but has no delivery of.
+    Missed,
+    /// Every delivery, and what was missed.
+    All,
+}
+
+impl Selection {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Missed => "missed",
+            Self::All => "all",
+        }
+    }
+}
+
+/// One replay of one endpoint.
+pub struct Replay {
+    pub api: Arc<Api>,
+    pub endpoint: Arc<Endpoint>,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub select: Selection,
+    /// These types alone, unless empty.
+    pub only: BTreeSet<EventTypeName>,
+}
+
+impl Replay {
+    /// Does it. The count is of what began again, whatever the outcome.
+    pub async fn run(&self) -> (u64, Result<(), StoreError>) {
+        let mut count = 0;
+        let outcome = self.steps(&mut count).await;
+        (count, outcome)
+    }
+
+    async fn steps(&self, count: &mut u64) -> Result<(), StoreError> {
+        // What was sent goes first: catching up makes deliveries that would else be taken for sent ones.
+        match self.select {
+            Selection::Failed => self.sent(Some(DeliveryStatus::Failed), count).await,
+            Selection::Missed => self.missed(count).await,
+            Selection::All => {
+                self.sent(None, count).await?;
+                self.missed(count).await
+            }
+        }
+    }
+
+    async fn sent(&self, status: Option<DeliveryStatus>, count: &mut u64) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let filter = DeliveryFilter {
+                status,
+                endpoint: Some(self.endpoint.id),
+                since: Some(self.since),
+                until: Some(self.until),
+                ..DeliveryFilter::default()
+            };
+            let read = self
+                .api
+                .store()
+                .read(move |store| list::fill(CHUNK, after, |part: PageRequest<_>| store.deliveries(&filter, part)));
+            let page = read.await?;
+            let wanted = |delivery: &&Delivery| {
+                !delivery.test && (self.only.is_empty() || self.only.contains(&delivery.event_type))
+            };
+            let ids: Vec<_> = page.items.iter().filter(wanted).map(|delivery| delivery.id).collect();
+            if !ids.is_empty() {
+                *count += self.api.store().replay(ids).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn missed(&self, count: &mut u64) -> Result<(), StoreError> {
+        let mut question = MissedQuestion {
+            endpoint: self.endpoint.id,
+            account: self.endpoint.account.clone(),
+            subscriptions: self.endpoint.event_types.clone(),
+            only: self.only.clone(),
+            since: self.since,
+            until: self.until,
+            after: None,
+        };
+        loop {
+            let asked = question.clone();
+            let page = self.api.store().read(move |store| store.missed(&asked, CHUNK)).await?;
+            if !page.items.is_empty() {
+                *count += self.api.store().catch_up(self.endpoint.id, page.items).await?;
+            }
+            question.after = page.next;
+            if question.after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `GET /v1/stream`: server-sent events of every attempt and status change. A reader that falls behind is dropped, a
+//! stream ends with the server and with its token.
+
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+    web::Data,
+};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::mpsc::Receiver,
+    time::{Instant, Interval, MissedTickBehavior},
+};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{attempts::AttemptResource, deliveries::DeliveryResource};
+use crate::{
+    actors::live::{LiveFilter, LiveItem},
+    domain::{ids::EventId, token::Token},
+    http::{
+        Api, answer,
+        auth::{Caller, CanRead},
+        extract::Query,
+        problem::{Kind, Problem},
+        text::{
+            AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
+        },
+    },
+};
+
+/// A comment goes out this often, so that both sides notice when the other is gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Which items are asked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamQuery {
+    /// Of this account.
+    account: Option<AccountText>,
+    /// Of this endpoint.
+    endpoint_id: Option<EndpointIdText>,
+    /// Of this event.
+    event_id: Option<EventIdText>,
+    /// Of this type.
+    r#type: Option<EventTypeText>,
+    /// Whose delivery is now in this state.
+    status: Option<DeliveryStatusText>,
+}
+
+/// The data of one server-sent event: `attempt` for an attempt, `delivery` for a change of status.
+#[derive(Serialize, ToSchema)]
+pub struct StreamItem {
+    /// When it was written down.
+    at: TimeText,
+    delivery_id: DeliveryIdText,
+    /// The delivery as it is now.
+    #[serde(flatten)]
+    delivery: DeliveryResource,
+    /// The status before a change; null for a new delivery, and of `attempt`.
+    #[schema(required)]
+    previous_status: Option<DeliveryStatusText>,
+    /// The attempt; null of `delivery`.
+    #[schema(required)]
+    attempt: Option<AttemptResource>,
+}
+
+/// Follow what happens
+///
+/// Server-sent events: `attempt` for every attempt, `delivery` for every change of status, each with a JSON object as its
+/// data. A reader that does not keep up is dropped; what it missed is in the list of deliveries.
+#[utoipa::path(get, path = "/v1/stream", tag = "stream", operation_id = "stream", params(StreamQuery),
+    responses((status = 200, description = "An endless stream of events.", content_type = "text/event-stream", body = StreamItem)))]
+pub async fn stream(
+    caller: Caller<CanRead>,
+    query: Query<StreamQuery>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let Query(query) = query;
+    let filter = LiveFilter {
+        account: caller.account_filter(query.account.map(|Text(account)| account))?,
+        endpoint: query.endpoint_id.map(|Text(id)| id),
+        event_type: query.r#type.map(|Text(name)| name),
+        status: query.status.map(|Text(status)| status),
+    };
+    let items = api.live().subscribe(filter);
+    let items = items.ok_or_else(|| Problem::new(Kind::Unavailable, "as many streams are open as are allowed"))?;
+    let reader = Reader {
+        stopping: Box::pin(api.lifecycle().stopping()),
+        keep_alive: keep_alive(),
+        event: query.event_id.map(|Text(id)| id),
+        token: Arc::clone(caller.token()),
+        greeted: false,
+        items,
+        api,
+    };
+    Ok(answer::builder(StatusCode::OK)
+        .content_type("text/event-stream")
+        // For proxies that gather answers before they pass them on.
+        .insert_header((header::HeaderName::from_static("x-accel-buffering"), "no"))
+        .streaming(chunks(reader)))
+}
+
+struct Reader {
+    items: Receiver<LiveItem>,
+    stopping: std::pin::Pin<Box<dyn Future<Output = ()>>>,
+    keep_alive: Interval,
+    event: Option<EventId>,
+    token: Arc<Token>,
+    greeted: bool,
+    api: Data<Api>,
+}
+
+fn keep_alive() -> Interval {
+    let mut interval = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+fn chunks(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    stream::unfold(reader, |mut reader| async move {
+        let chunk = reader.next().await?;
+        Some((Ok(chunk), reader))
+    })
+}
+
+impl Reader {
+    /// The next piece of the stream; `None` at its end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !self.greeted {
+            self.greeted = true;
+            // At once, so that the reader knows that it is connected; and how long to wait before it comes again.
+            return Some(Bytes::from_static(b"retry: 2000\n\n"));
+        }
+        loop {
+            let item = {
+                let item = pin!(self.items.recv());
+                let tick = pin!(self.keep_alive.tick());
+                tokio::select! {
+                    biased;
+                    () = &mut self.stopping => return None,
+                    item = item => Some(item?),
+                    _ = tick => None,
+                }
+            };
+            let still_holds = || self.api.tokens().still_holds(&self.token, self.api.clock().wall());
+            match item {
+                None if still_holds() => return Some(Bytes::from_static(b": here\n\n")),
+                None => return None,
+                Some(item) if self.wants(&item) => return still_holds().then(|| self.write(&item)),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn wants(&self, item: &LiveItem) -> bool {
+        let (LiveItem::Attempt { delivery, .. } | LiveItem::Status { delivery, .. }) = item;
+        self.event.as_ref().is_none_or(|event| *event == delivery.event_id)
+    }
+
+    fn write(&self, item: &LiveItem) -> Bytes {
+        let at = Text(self.api.clock().wall());
+        let (name, item) = match item {
+            LiveItem::Attempt { delivery, attempt } => (
+                "attempt",
+                StreamItem {
+                    at,
+                    delivery_id: Text(delivery.id),
+                    delivery: (&**delivery).into(),
+                    previous_status: None,
+                    attempt: Some((&**attempt).into()),
+                },
+            ),
+            LiveItem::Status { delivery, before } => (
+                "delivery",
+                StreamItem {
+                    at,
+                    delivery_id: Text(delivery.id),
+                    delivery: (&**delivery).into(),
+                    previous_status: before.map(Text),
+                    attempt: None,
+                },
+            ),
+        };
+        let mut chunk = format!("event: {name}\ndata: ").into_bytes();
+        // JSON text has no line breaks of its own.
+        chunk.extend_from_slice(&answer::to_json(&item));
+        chunk.extend_from_slice(b"\n\n");
+        chunk.into()
+    }
+}

@@ -1,0 +1,10 @@
+//! What handlers take from a request: strict JSON bodies, strict query parameters, and ids in the path. Everything that
+//! the OpenAPI document does not name is refused, with a word on what is wrong and where.
+
+mod body;
+mod path;
+mod query;
+
+pub use body::{BatchBytes, EventBytes, Json, Optional, parse};
+pub use path::{Name, PathId};
+pub use query::{ListQuery, NoQuery, Query};

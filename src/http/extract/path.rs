@@ -1,0 +1,67 @@
+//! The thing that a path names. A text that cannot be an id names nothing, so it is a 404 like any unknown one.
+
+use std::{
+    future::{Ready, ready},
+    str::FromStr,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+
+use crate::{
+    domain::{
+        event_type::EventTypeName,
+        ids::{DeliveryId, EndpointId, EventId, TokenId},
+    },
+    http::problem::Problem,
+};
+
+/// Ids that stand in paths.
+pub trait Named: FromStr + 'static {
+    /// What they name.
+    const WHAT: &'static str;
+}
+
+impl Named for EventId {
+    const WHAT: &'static str = "event";
+}
+impl Named for EndpointId {
+    const WHAT: &'static str = "endpoint";
+}
+impl Named for DeliveryId {
+    const WHAT: &'static str = "delivery";
+}
+impl Named for TokenId {
+    const WHAT: &'static str = "token";
+}
+impl Named for EventTypeName {
+    const WHAT: &'static str = "event type";
+}
+
+/// `{id}` of the path.
+pub struct PathId<T>(pub T);
+
+/// `{name}` of the path.
+pub struct Name<T>(pub T);
+
+impl<T: Named> FromRequest for PathId<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(read(request, "id").map(Self))
+    }
+}
+
+impl<T: Named> FromRequest for Name<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(read(request, "name").map(Self))
+    }
+}
+
+fn read<T: Named>(request: &HttpRequest, part: &str) -> Result<T, Problem> {
+    let text = request.match_info().get(part).unwrap_or_default();
+    text.parse().map_err(|_| Problem::not_found(T::WHAT))
+}

@@ -1,0 +1,154 @@
+//! The HTTP floor: the admin API (contract, section 3), its OpenAPI document, the probes and `/metrics`. Handlers check
+//! and translate; what things mean is decided on the ground floor, and the store and the actors do the work.
+//!
+//! The order of checks is the same on every route: route and method (404, 405), token (401), role (403), media type
+//! (415), size (413), syntax and types (400), meaning (422), existence (404), conflict (409). 400 is for what the OpenAPI
+//! document alone shows to be wrong; 422 for what is wrong by meaning, by settings or by what is stored.
+
+pub mod answer;
+mod api;
+pub mod auth;
+mod bounded;
+mod catalog;
+mod duration_range;
+mod extract;
+mod lifecycle;
+mod list;
+mod metrics;
+mod openapi;
+pub mod problem;
+mod schema;
+mod text;
+mod tokens;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use bytes::Bytes;
+
+pub use catalog::{Catalog, CatalogError};
+pub use lifecycle::{Lifecycle, Phase};
+pub use tokens::{TokenText, TokenTextError, Tokens};
+
+use crate::{
+    actors::{endpoint_registry::Registry, live::LiveTail},
+    clock::Clock,
+    store::{Store, StoreError},
+};
+
+/// What the server's flags say to this floor.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The largest `data.object` that is taken, in bytes.
+    pub max_event_size: usize,
+    /// Whether endpoints may have `http` URLs.
+    pub allow_http: bool,
+}
+
+/// Everything that handlers need; cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Parts>);
+
+struct Parts {
+    store: Store,
+    clock: Clock,
+    registry: Registry,
+    live: LiveTail,
+    settings: Settings,
+    catalog: Catalog,
+    tokens: Tokens,
+    lifecycle: Lifecycle,
+    document: Bytes,
+}
+
+/// Why the API cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The catalog was not read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The tokens were not read.
+    #[error("the tokens cannot be read: {0}")]
+    Tokens(StoreError),
+}
+
+impl Api {
+    /// Reads the catalog and the tokens from the store.
+    pub fn load(
+        store: Store,
+        clock: Clock,
+        registry: Registry,
+        live: LiveTail,
+        settings: Settings,
+    ) -> Result<Self, LoadError> {
+        let catalog = Catalog::load(&store)?;
+        let tokens = Tokens::load(&store).map_err(LoadError::Tokens)?;
+        let lifecycle = Lifecycle::new();
+        let document = openapi::document().into();
+        Ok(Self(Arc::new(Parts { store, clock, registry, live, settings, catalog, tokens, lifecycle, document })))
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The clocks.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The endpoints.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The source of live streams.
+    pub fn live(&self) -> &LiveTail {
+        &self.0.live
+    }
+
+    /// What the flags say.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The event types.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// The API tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// The switch of `/readyz` and `/healthz`.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
+    }
+
+    /// The OpenAPI document as JSON text.
+    fn document(&self) -> &Bytes {
+        &self.0.document
+    }
+
+    /// Makes this text the admin token that the server was started with; one from an earlier start is withdrawn.
+    pub async fn install_admin_token(&self, text: &TokenText) -> Result<(), StoreError> {
+        self.tokens().install_admin(self.store(), self.clock(), text).await
+    }
+
+    /// Whether there is a token that can make others; without one, the first start makes it.
+    pub fn has_admin_token(&self) -> bool {
+        self.tokens().has_admin(self.clock().wall())
+    }
+}
+
+/// Adds all routes of this floor to an application. Its default service answers 404.
+pub fn configure(api: Api) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    let api = web::Data::new(api);
+    move |config| {
+        config.app_data(api.clone());
+        api::configure(config);
+    }
+}

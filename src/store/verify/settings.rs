@@ -1,0 +1,64 @@
+//! Endpoints, catalog, tokens, audit entries and statistics: that each can be read and lies where it belongs.
+
+use super::Check;
+use crate::{
+    domain::{audit::AuditEntry, endpoint::Endpoint, event_type::EventType, ids::EndpointId, token::Token},
+    store::{
+        Minute, StoreError,
+        keys::Row,
+        long, reading,
+        stored::{Life, Progress},
+    },
+};
+
+impl Check<'_> {
+    pub(super) fn endpoint(&mut self, id: EndpointId, row: &Row, part: u16) -> Result<(), StoreError> {
+        self.part(row, part)?;
+        if part > 0 {
+            return Ok(());
+        }
+        let Some((endpoint, _)) = long::get::<Endpoint>(&self.rows, row)? else { return Ok(()) };
+        self.expect(endpoint.id == id, row, "it has another endpoint's id");
+        match reading::record::<Progress>(&self.rows, &Row::Progress(id))? {
+            Some((progress, _)) => {
+                self.expect(progress.life == Life::Alive, row, "it was deleted");
+                self.expect(progress.account == endpoint.account, row, "its progress is of another account");
+            }
+            None => self.expect(false, row, "its progress is missing"),
+        }
+        Ok(())
+    }
+
+    pub(super) fn progress(&mut self, id: EndpointId, row: &Row) -> Result<(), StoreError> {
+        self.report.endpoints += 1;
+        // So that one of which nothing waits is compared too.
+        self.counted.entry(id).or_default();
+        let Some((progress, _)) = reading::record::<Progress>(&self.rows, row)? else { return Ok(()) };
+        let found = self.exists(&Row::Endpoint(id))?;
+        self.expect(found == (progress.life == Life::Alive), row, "its settings are missing, or should not be there");
+        Ok(())
+    }
+
+    pub(super) fn setting(&mut self, row: &Row, part: u16) -> Result<(), StoreError> {
+        self.part(row, part)?;
+        if part > 0 {
+            return Ok(());
+        }
+        let at_its_place = match row {
+            Row::EventType(name) => {
+                long::get::<EventType>(&self.rows, row)?.is_none_or(|(entry, _)| entry.name == *name)
+            }
+            Row::Token(id) => long::get::<Token>(&self.rows, row)?.is_none_or(|(token, _)| token.id == *id),
+            Row::Audit(id) => long::get::<AuditEntry>(&self.rows, row)?.is_none_or(|(entry, _)| entry.id == *id),
+            _ => true,
+        };
+        self.expect(at_its_place, row, "it lies under another one's key");
+        Ok(())
+    }
+
+    pub(super) fn minute(&mut self, row: &Row) -> Result<(), StoreError> {
+        let Some((minute, _)) = reading::record::<Minute>(&self.rows, row)? else { return Ok(()) };
+        self.expect(*row == Row::Minute(minute.minute), row, "it lies under another one's key");
+        Ok(())
+    }
+}

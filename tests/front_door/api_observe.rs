@@ -1,0 +1,164 @@
+//! What operators look at: audit log, stats, the stream, health and metrics.
+
+use serde_json::{Value, json};
+
+use crate::support::api::id;
+use crate::support::clock::ms;
+use crate::support::stream::Events;
+use crate::support::{Receiver, Server, eventually, until};
+
+fn token(server: &Server) -> String {
+    server.admin().token.unwrap()
+}
+
+#[test]
+fn every_change_is_in_the_audit_log() {
+    let server = Server::setup().schedule("1h").start();
+    let api = server.admin();
+    let receiver = Receiver::start(|_, _| 500);
+    let endpoint = id(&api.endpoint(&receiver.url()));
+    api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"description": "d"})).expect(200);
+    api.post(&format!("/v1/endpoints/{endpoint}/rotate-secret"), &json!({})).expect(200);
+    let other = api.post("/v1/tokens", &json!({"name": "t", "role": "read"})).expect(201);
+    api.delete(&format!("/v1/tokens/{}", id(&other)));
+    api.post("/v1/event-types", &json!({"name": "a.b", "description": "d", "example": {}})).expect(201);
+    let event = api.event();
+    let delivery = id(&api.delivery_after(&event, 1));
+    api.post_empty(&format!("/v1/deliveries/{delivery}/cancel"));
+    api.delete(&format!("/v1/endpoints/{endpoint}"));
+
+    let log = eventually("the deletion is in the audit log", || {
+        let log = api.list("/v1/audit-log?limit=500");
+        let touching = log.iter().filter(|entry| entry.to_string().contains(&endpoint)).count();
+        (touching >= 4).then_some(log)
+    });
+    let whole = Value::Array(log.clone()).to_string();
+    for thing in [&endpoint, &id(&other), &"a.b".to_owned(), &delivery] {
+        assert!(whole.contains(thing), "nothing about {thing}: {whole}");
+    }
+    assert!(!whole.contains("whsec_") && !whole.contains("mhk_"), "a secret in the audit log");
+    let text = log[0].to_string();
+    assert!(text.contains(&endpoint), "newest first: {text}");
+    let has_time = log[0]
+        .as_object()
+        .unwrap()
+        .values()
+        .any(|value| value.as_str().is_some_and(|text| text.len() == 24 && text.ends_with('Z')));
+    assert!(has_time, "when: {text}");
+}
+
+#[test]
+fn stats_count_what_happened() {
+    let server = Server::setup().schedule("20ms").start();
+    let api = server.admin();
+    let (good, bad) = (Receiver::ok(), Receiver::start(|_, _| 500));
+    api.endpoint_with(&good.url(), &json!({"event_types": ["batch.completed"]}));
+    api.endpoint_with(&bad.url(), &json!({"event_types": ["batch.failed"]}));
+    for _ in 0..3 {
+        let event = api.event();
+        api.delivery_in(&event, "delivered");
+    }
+    let event = api.event_of("batch.failed", &json!({}));
+    api.delivery_in(&event, "failed");
+    let stats = eventually("stats catch up", || {
+        let stats = api.get("/v1/stats").expect(200);
+        (stats["totals"]["delivered"] == 3 && stats["totals"]["failed"] == 1).then_some(stats)
+    });
+    assert_eq!(stats["totals"]["accepted"], 4, "{stats:#}");
+    assert_eq!(stats["totals"]["retried"], 1, "{stats:#}");
+    assert!(stats.to_string().contains("queue_depth"), "{stats:#}");
+    assert!(stats.to_string().contains("latency"), "{stats:#}");
+}
+
+#[test]
+fn the_stream_tells_every_attempt_and_change() {
+    let server = Server::setup().schedule("100ms").start();
+    let api = server.admin();
+    let receiver = Receiver::start(|_, before| if before == 0 { 500 } else { 200 });
+    api.endpoint(&receiver.url());
+    let stream = Events::open(&server, &token(&server), "/v1/stream");
+    assert!(stream.head.starts_with("HTTP/1.1 200"), "{}", stream.head);
+    assert!(stream.head.to_lowercase().contains("text/event-stream"), "{}", stream.head);
+    let event = api.event();
+    stream.wait_for("the first attempt", |data| data.to_string().contains(&event) && data.to_string().contains("500"));
+    stream.wait_for("its delivery", |data| data.to_string().contains(&event) && data.to_string().contains("delivered"));
+    assert!(!format!("{:?}", stream.seen()).contains("whsec_"));
+}
+
+#[test]
+fn the_stream_filters_and_keeps_accounts_apart() {
+    let server = Server::start();
+    let api = server.admin();
+    let receiver = Receiver::ok();
+    let acme = id(&api.endpoint_with(&receiver.url(), &json!({"account": "acme"})));
+    let globex = id(&api.endpoint_with(&receiver.url(), &json!({"account": "globex"})));
+    let bound = server.api_as("read", Some("acme")).token.unwrap();
+    let theirs = Events::open(&server, &bound, "/v1/stream");
+    let filtered = Events::open(&server, &token(&server), &format!("/v1/stream?endpoint_id={globex}"));
+    for account in ["globex", "acme", "globex", "acme"] {
+        let sent = json!({"type": "batch.completed", "data": {"object": {}}, "account": account});
+        api.delivery_in(&id(&api.post("/v1/events", &sent).expect(202)), "delivered");
+    }
+    until("acme's stream has both", || count(&theirs, &acme) >= 2);
+    until("the filtered stream has both", || count(&filtered, &globex) >= 2);
+    assert_eq!(count(&theirs, &globex), 0, "{:?}", theirs.seen());
+    assert_eq!(count(&filtered, &acme), 0, "{:?}", filtered.seen());
+}
+
+fn count(stream: &Events, text: &str) -> usize {
+    stream.seen().iter().filter(|(_, data)| data.to_string().contains(text)).count()
+}
+
+/// A reader that never reads is dropped; deliveries do not wait for it.
+#[test]
+fn a_slow_reader_of_the_stream_is_never_waited_for() {
+    use std::io::Write as _;
+    let server = Server::start();
+    let api = server.admin();
+    let receiver = Receiver::ok();
+    api.endpoint(&receiver.url());
+    let mut lazy = std::net::TcpStream::connect(server.address()).unwrap();
+    let request = format!("GET /v1/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", token(&server));
+    lazy.write_all(request.as_bytes()).unwrap();
+    let one = json!({"type": "batch.completed", "data": {"object": {"s": "x".repeat(500)}}});
+    for _ in 0..6 {
+        api.post("/v1/events/batch", &json!({"events": vec![one.clone(); 500]})).expect(202);
+    }
+    receiver.wait_for(3000);
+    api.get("/v1/stats").expect(200);
+}
+
+#[test]
+fn health_and_metrics_are_open() {
+    let server = Server::start();
+    let api = server.admin();
+    let receiver = Receiver::ok();
+    let endpoint = id(&api.endpoint(&receiver.url()));
+    let event = api.event();
+    api.delivery_in(&event, "delivered");
+    let open = server.anonymous();
+    for path in ["/healthz", "/readyz", "/openapi.json", "/metrics"] {
+        assert_eq!(open.get(path).status, 200, "{path}");
+    }
+    let metrics = String::from_utf8(open.get("/metrics").body).unwrap();
+    assert!(metrics.contains("# TYPE mythichooks_"), "{metrics}");
+    assert!(!metrics.contains(&endpoint), "no per-endpoint label");
+    for line in metrics.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        assert!(line.starts_with("mythichooks_") || line.starts_with("process_"), "{line}");
+        let value = line.rsplit(' ').next().unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        assert!(!line.contains("_ms"), "base units: {line}");
+    }
+}
+
+#[test]
+fn an_unknown_path_and_a_wrong_method_are_problems() {
+    let server = Server::start();
+    let api = server.admin();
+    api.get("/v1/nothing").problem(404);
+    api.get("/v1/events/evt_none").problem(404);
+    let wrong = api.request("PUT", "/v1/events", &[], Some(b"{}"));
+    assert!(wrong.header("allow").is_some_and(|allow| allow.contains("POST")), "{wrong}");
+    wrong.problem(405);
+    ms(&api.list("/v1/tokens")[0]["created_at"]);
+}

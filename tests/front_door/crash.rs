@@ -1,0 +1,160 @@
+//! `kill -9` in the middle of ingest and delivery, over and over: what was answered 202 is received, and the store is
+//! consistent. `MYTHICHOOKS_CRASH_ROUNDS` sets the number of rounds (15).
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Api, Receiver, Recorded, Server, until};
+
+fn rounds() -> u64 {
+    std::env::var("MYTHICHOOKS_CRASH_ROUNDS").map_or(15, |rounds| rounds.parse().unwrap())
+}
+
+/// Ids that were answered 202.
+type Acknowledged = Arc<Mutex<HashSet<String>>>;
+
+/// Posts single events and batches until told to stop; a request cut by the kill is not an acknowledgement.
+fn produce(api: &Api, worker: u64, round: u64, stop: &AtomicBool, acknowledged: &Acknowledged) {
+    for number in 0_u64.. {
+        if stop.load(Ordering::SeqCst) {
+            return;
+        }
+        let event = |part: u64| {
+            json!({
+                "id": format!("evt_r{round}w{worker}n{number}p{part}"),
+                "type": "batch.completed",
+                "data": {"object": {"n": number, "pad": "x".repeat((number as usize * 37) % 3000)}},
+            })
+        };
+        let (path, body, count) = if number % 3 == 2 {
+            let events: Vec<Value> = (0..20).map(event).collect();
+            ("/v1/events/batch", json!({"events": events}), 20)
+        } else {
+            ("/v1/events", event(0), 1)
+        };
+        let headers = [("content-type", "application/json")];
+        match api.try_request("POST", path, &headers, Some(body.to_string().as_bytes())) {
+            Ok(answer) if answer.status == 202 => {
+                let ids = (0..count).map(|part| format!("evt_r{round}w{worker}n{number}p{part}"));
+                acknowledged.lock().unwrap().extend(ids);
+            }
+            Ok(answer) => assert_eq!(answer.status, 503, "{answer}"),
+            Err(_) => return,
+        }
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_over_many_kills() {
+    let mut server = Server::setup().schedule("200ms,200ms,200ms,200ms,1s,1s,1s,1s").start();
+    let receiver = Receiver::start(|_, before| if before % 7 == 3 { 500 } else { 200 });
+    server.admin().endpoint(&receiver.url());
+    let acknowledged: Acknowledged = Arc::default();
+    for round in 0..rounds() {
+        let stop = AtomicBool::new(false);
+        let (api, killed) = (server.admin(), &mut server);
+        std::thread::scope(|scope| {
+            for worker in 0..3 {
+                let (api, stop, acknowledged) = (api.clone(), &stop, &acknowledged);
+                scope.spawn(move || produce(&api, worker, round, stop, acknowledged));
+            }
+            std::thread::sleep(Duration::from_millis(40 + round * 67 % 300));
+            killed.kill();
+            stop.store(true, Ordering::SeqCst);
+        });
+        if round % 5 == 4 {
+            server.verify_store();
+        }
+        server.start_again();
+    }
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    assert!(
+        acknowledged.len() as u64 > 10 * rounds(),
+        "only {} acknowledged: the load was too thin",
+        acknowledged.len()
+    );
+    let seen = || receiver.requests().iter().map(Recorded::event_id).collect::<HashSet<_>>();
+    until("all that was acknowledged is received", || acknowledged.is_subset(&seen()));
+
+    let api = server.admin();
+    until("no delivery is left pending", || api.list("/v1/deliveries?status=pending").is_empty());
+    for event in acknowledged.iter().take(50) {
+        let read = api.get(&format!("/v1/events/{event}")).expect(200);
+        assert_eq!(read["deliveries"].as_array().unwrap().len(), 1, "{read}");
+    }
+    server.kill();
+    server.verify_store();
+}
+
+/// A kill repeats what was under way, and no more: what had its answer logged is not sent again.
+#[test]
+fn a_kill_repeats_only_what_was_under_way() {
+    let mut server = Server::setup().schedule("1h").start();
+    let receiver = Receiver::ok();
+    let api = server.admin();
+    api.endpoint(&receiver.url());
+    let events: Vec<String> = (0..30).map(|_| api.event()).collect();
+    for event in &events {
+        api.delivery_in(event, "delivered");
+    }
+    server.kill();
+    server.start_again();
+    let marker = server.admin().event();
+    server.admin().delivery_in(&marker, "delivered");
+    assert_eq!(receiver.count(), 31);
+}
+
+/// The attempt that a kill cut off is logged as `interrupted`, and is repeated at once.
+#[test]
+fn an_attempt_under_way_is_repeated() {
+    let mut server = Server::setup().schedule("1h").start();
+    let receiver = Receiver::start(|_, before| {
+        if before == 0 { crate::support::Behaviour::Hang } else { crate::support::Behaviour::from(200) }
+    });
+    let api = server.admin();
+    api.endpoint(&receiver.url());
+    let event = api.event();
+    receiver.wait_for(1);
+    server.kill();
+    server.start_again();
+    server.admin().delivery_in(&event, "delivered");
+    assert_eq!(receiver.count(), 2);
+    assert_eq!(receiver.requests()[0].body, receiver.requests()[1].body);
+}
+
+#[test]
+fn a_kill_in_the_middle_of_changes_keeps_each_whole() {
+    let mut server = Server::start();
+    let mut made = Vec::new();
+    for round in 0..5_u64 {
+        let api = server.admin();
+        let known = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0.. {
+                    let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["*"], "description": format!("{round}.{number}")});
+                    let headers = [("content-type", "application/json")];
+                    match api.try_request("POST", "/v1/endpoints", &headers, Some(body.to_string().as_bytes())) {
+                        Ok(answer) => known.lock().unwrap().push(answer.expect(201)),
+                        Err(_) => return,
+                    }
+                }
+            });
+            std::thread::sleep(Duration::from_millis(30 + round * 23));
+            server.kill();
+        });
+        made.extend(known.into_inner().unwrap());
+        server.start_again();
+    }
+    let api = server.admin();
+    for endpoint in &made {
+        let path = format!("/v1/endpoints/{}/secret", endpoint["id"].as_str().unwrap());
+        assert_eq!(api.get(&path).expect(200)["secret"], endpoint["secret"]);
+    }
+    server.kill();
+    server.verify_store();
+}

@@ -1,0 +1,44 @@
+//! The contract, proven from outside: every test starts the real binary on a directory of its own and talks to it
+//! over real sockets. One module for each thing proven; `support` is what they share.
+//!
+//! Needs the `testing` feature (failpoints, a movable clock) and the virtual environment that `tests/run` makes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test binary a panic is how a test fails, in what the tests share too"
+)]
+#![allow(clippy::duration_suboptimal_units, reason = "times are written in the unit that the case is about")]
+#![allow(clippy::cast_possible_truncation, reason = "small numbers that the tests count themselves")]
+
+mod support;
+
+mod accounts;
+mod api_catalog;
+mod api_deliveries;
+mod api_endpoints;
+mod api_events;
+mod api_idempotency;
+mod api_lists;
+mod api_observe;
+mod api_tokens;
+mod bad_bodies;
+mod bad_input;
+mod bad_requests;
+mod command_line;
+mod crash;
+mod guard;
+mod guard_names;
+mod isolation;
+mod openapi;
+mod panic;
+mod receivers;
+mod request_shape;
+mod roles;
+mod rotation;
+mod schedule;
+mod schedule_clock;
+mod shell;
+mod signatures;
+mod subscriptions;
+mod tls;
