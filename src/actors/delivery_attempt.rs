@@ -220,7 +220,7 @@ async fn settle(
         settlement.queue_position = lease.slot.leases().position(had_its_turn);
         match lease.shared.store.settle(settlement.clone()).await {
             Ok(settled) => return Ok(settled),
-            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(error @ (StoreError::Closed | StoreError::Gone)) => return Err(error),
             Err(error) => {
                 tracing::warn!(delivery = %lease.delivery, %error, "an attempt could not be written down; trying again");
                 tokio::time::sleep(STORE_PAUSE).await;

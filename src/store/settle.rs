@@ -29,8 +29,7 @@ impl Store {
     /// Writes down a finished attempt and what follows from it.
     ///
     /// # Errors
-    /// The store did not take it; or the delivery is gone, because it was stopped while the attempt was under way and
-    /// retention is shorter than that.
+    /// [`StoreError::Gone`], for ever; or the store did not take it now.
     pub async fn settle(&self, settlement: Settlement) -> Result<Settled, StoreError> {
         self.write(SETTLE, move |work| settle(work, settlement)).await
     }
@@ -38,8 +37,7 @@ impl Store {
 
 fn settle(work: &mut Work, settlement: Settlement) -> Result<Settled, StoreError> {
     let Settlement { delivery: id, due, mut attempt, schedule, newer_secret, times, queue_position } = settlement;
-    let (before, latest) = reading::delivery(work, id)?
-        .ok_or_else(|| StoreError::Failed(format!("delivery {id}, whose attempt has ended, is not stored")))?;
+    let (before, latest) = reading::delivery(work, id)?.ok_or(StoreError::Gone)?;
     let endpoint = before.delivery.endpoint_id;
 
     let decision = schedule::decide(&before.delivery, &attempt, &schedule, newer_secret, times);
