@@ -205,8 +205,7 @@ async fn settle(
     newer_secret: bool,
     times: AttemptTimes,
 ) -> Result<Settled, StoreError> {
-    let interrupted = attempt.outcome.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Interrupted);
-    let had_its_turn = (due.is_none() && !interrupted).then_some(lease.delivery);
+    let had_its_turn = (due.is_none() && !attempt.was_interrupted()).then_some(lease.delivery);
     let mut settlement = Settlement {
         delivery: lease.delivery,
         due,

@@ -13,7 +13,7 @@ use super::{
     work::Work,
 };
 use crate::domain::{
-    attempt::{Attempt, ErrorKind, Trigger},
+    attempt::{Attempt, Trigger},
     delivery::DeliveryStatus,
     endpoint::LastError,
     schedule,
@@ -43,7 +43,9 @@ fn settle(work: &mut Work, settlement: Settlement) -> Result<Settled, StoreError
     let decision = schedule::decide(&before.delivery, &attempt, &schedule, newer_secret, times);
     attempt.number = decision.delivery.attempts_made;
     let mut after = StoredDelivery { delivery: decision.delivery, asked: before.asked.clone(), latest: before.latest };
-    if let Some(due) = due {
+    if let Some(due) = due
+        && !attempt.was_interrupted()
+    {
         after.asked.retain(|asked| (asked.at, asked.trigger) != (due.at, due.trigger));
     }
 
@@ -108,14 +110,15 @@ fn put_attempt(
 
 fn note_health(progress: &mut Progress, attempt: &Attempt, finished_at: Timestamp) {
     let health = &mut progress.health;
+    if attempt.was_interrupted() {
+        return;
+    }
     if attempt.succeeded() {
         health.failing_since = None;
         health.last_success_at = Some(finished_at);
         return;
     }
     let message = match (&attempt.outcome.error, attempt.response_code()) {
-        // The server's own stop says nothing about the receiver.
-        (Some(error), _) if error.kind == ErrorKind::Interrupted => return,
         (Some(error), _) => error.message.chars().take(LONGEST_MESSAGE).collect(),
         (None, Some(code)) => format!("HTTP status {code}"),
         (None, None) => "no answer".to_owned(),
