@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    attempt::{Attempt, ErrorKind, Trigger},
+    attempt::{Attempt, Trigger},
     delivery::{Delivery, DeliveryStatus, NextAttempt},
     duration::{DurationError, HumanDuration},
     time::Timestamp,
@@ -127,7 +127,7 @@ pub fn decide(
     let mut decision = Decision { delivery, disable_endpoint: false, rotate_now: false };
     let delivery = &mut decision.delivery;
 
-    if attempt.outcome.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Interrupted) {
+    if attempt.was_interrupted() {
         return decision;
     }
     let on_schedule = matches!(attempt.trigger, Trigger::Schedule | Trigger::Replay | Trigger::Test);
