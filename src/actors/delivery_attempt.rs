@@ -56,13 +56,15 @@ impl Lease {
         self.shared.dispatchers.reread(self.endpoint.id);
     }
 
+    /// The pause comes first: a Dispatcher that reads anew while the lease is held passes over this delivery. From the
+    /// note to the end of the lease there is no other turn on this thread.
     async fn put_back_after_a_pause(&self, fresh: bool) {
+        tokio::time::sleep(STORE_PAUSE).await;
         if fresh {
             self.put_back();
         } else {
             self.shared.dispatchers.reread(self.endpoint.id);
         }
-        tokio::time::sleep(STORE_PAUSE).await;
     }
 }
 
