@@ -96,7 +96,7 @@ impl Guard {
         }
         let what = match address {
             IpAddr::V4(address) => forbidden_v4(address),
-            IpAddr::V6(address) => self.forbidden_v6(address),
+            IpAddr::V6(address) => forbidden_v6(address),
         };
         what.map_or(Ok(()), |what| Err(Refusal { address, what }))
     }
@@ -109,37 +109,37 @@ impl Guard {
         };
         has(address) || embedded.is_some_and(|embedded| has(embedded.into()))
     }
+}
 
-    fn forbidden_v6(&self, address: Ipv6Addr) -> Option<&'static str> {
-        if address.is_unspecified() {
-            return Some("the unspecified address");
-        }
-        if address.is_loopback() {
-            return Some("a loopback address");
-        }
-        if address.to_ipv4_mapped().is_some() {
-            return Some("an IPv4-mapped address");
-        }
-        if COMPATIBLE.contains(&address) {
-            return Some("an IPv4-compatible address");
-        }
-        if NAT64.contains(&address) {
-            // The translator sends it on over IPv4, so what it wraps decides.
-            let inner = embedded_v4(address)?;
-            let refused = forbidden_v4(inner).is_some();
-            return refused.then_some("a NAT64 address of an IPv4 address that is not public");
-        }
-        if let Some((_, what)) = NAMED_V6.iter().find(|(range, _)| range.contains(&address)) {
-            return Some(what);
-        }
-        if !GLOBAL_UNICAST.contains(&address) {
-            return Some("not a global unicast address");
-        }
-        if GLOBAL_V6.iter().any(|range| range.contains(&address)) {
-            return None;
-        }
-        FORBIDDEN_V6.iter().find(|(range, _)| range.contains(&address)).map(|(_, what)| *what)
+fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
+    if address.is_unspecified() {
+        return Some("the unspecified address");
     }
+    if address.is_loopback() {
+        return Some("a loopback address");
+    }
+    if address.to_ipv4_mapped().is_some() {
+        return Some("an IPv4-mapped address");
+    }
+    if COMPATIBLE.contains(&address) {
+        return Some("an IPv4-compatible address");
+    }
+    if NAT64.contains(&address) {
+        // The translator sends it on over IPv4, so what it wraps decides.
+        let inner = embedded_v4(address)?;
+        let refused = forbidden_v4(inner).is_some();
+        return refused.then_some("a NAT64 address of an IPv4 address that is not public");
+    }
+    if let Some((_, what)) = NAMED_V6.iter().find(|(range, _)| range.contains(&address)) {
+        return Some(what);
+    }
+    if !GLOBAL_UNICAST.contains(&address) {
+        return Some("not a global unicast address");
+    }
+    if GLOBAL_V6.iter().any(|range| range.contains(&address)) {
+        return None;
+    }
+    FORBIDDEN_V6.iter().find(|(range, _)| range.contains(&address)).map(|(_, what)| *what)
 }
 
 fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
