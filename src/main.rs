@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Named failures, from the environment variable FAILPOINTS, in the tests' own build alone.
+    // The tests' build strikes where `FAILPOINTS` says, until the process ends.
     #[cfg(feature = "testing")]
-    let _failures = fail::FailScenario::setup();
+    let _failpoints = fail::FailScenario::setup();
     mythichooks::cli::run()
 }

@@ -281,6 +281,10 @@ fn nothing_panics_without_a_proof() {
         let mut before_is_comment = false;
         for (number, line) in &source.lines {
             for call in calls.iter().filter(|call| code(line).contains(**call)) {
+                // A check of our own may have this name; it takes what must hold first.
+                if *call == ".expect(" && source.path.starts_with("store/verify") && line.contains("self.expect(") {
+                    continue;
+                }
                 let proven = before_is_comment || line.contains("//");
                 if !proven || *call == "todo!(" || *call == "unimplemented!(" {
                     broken.push(format!("src/{}:{number}: {call}", source.path));
@@ -308,6 +312,8 @@ fn the_time_is_asked_in_one_place() {
         ("actors/dispatchers.rs", "how often a Dispatcher died lately"),
         ("actors/dispatcher.rs", "the pace of a rate limit, and since when there is no work"),
         ("actors/pace.rs", "the pace of a rate limit"),
+        ("http/api/stream.rs", "how often a quiet stream says that it is alive"),
+        ("cli/demo/story.rs", "how long a delivery took, for the one who looks on"),
     ];
     let wall = ["SystemTime::now", "Timestamp::now", "Zoned::now", "UNIX_EPOCH.elapsed"];
     let mut broken = Vec::new();

@@ -30,8 +30,8 @@ const fn v6(a: u16, b: u16, c: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
 }
 
-/// IPv4 ranges that are not globally reachable unicast. 192.0.0.9 and .10 are, by the registry, but as anycast services
-/// of the network at hand (PCP, TURN), which is no place for a receiver; they stay refused with their block.
+/// Every IPv4 range of the registries of special-purpose addresses, and those that are no unicast. Some of them are
+/// globally reachable by the registry (AS112, AMT, anycast services of the network at hand), but no place for a receiver.
 const FORBIDDEN_V4: &[(Ipv4Net, &str)] = &[
     (v4(0, 0, 0, 0, 8), "an address of this host on this network (0.0.0.0/8)"),
     (v4(10, 0, 0, 0, 8), "a private address"),
@@ -41,8 +41,11 @@ const FORBIDDEN_V4: &[(Ipv4Net, &str)] = &[
     (v4(172, 16, 0, 0, 12), "a private address"),
     (v4(192, 0, 0, 0, 24), "an address for IETF protocol assignments"),
     (v4(192, 0, 2, 0, 24), "an address for documentation"),
+    (v4(192, 31, 196, 0, 24), "an address for reverse look-ups (AS112)"),
+    (v4(192, 52, 193, 0, 24), "a multicast tunnel (AMT) address"),
     (v4(192, 88, 99, 0, 24), "a 6to4 relay address"),
     (v4(192, 168, 0, 0, 16), "a private address"),
+    (v4(192, 175, 48, 0, 24), "an address for reverse look-ups (AS112)"),
     (v4(198, 18, 0, 0, 15), "an address for benchmarks"),
     (v4(198, 51, 100, 0, 24), "an address for documentation"),
     (v4(203, 0, 113, 0, 24), "an address for documentation"),
@@ -62,19 +65,15 @@ const NAMED_V6: &[(Ipv6Net, &str)] = &[
     (v6(0xff00, 0, 0, 8), "a multicast address"),
 ];
 
-/// Ranges inside 2000::/3 that are not globally reachable, or that wrap an IPv4 address in a tunnel.
+/// Ranges inside 2000::/3 that are special by the registry, or that wrap an IPv4 address in a tunnel.
 const FORBIDDEN_V6: &[(Ipv6Net, &str)] = &[
     (v6(0x2001, 0, 0, 32), "a Teredo tunnel address"),
     (v6(0x2001, 0xdb8, 0, 32), "an address for documentation"),
     (v6(0x2002, 0, 0, 16), "a 6to4 tunnel address"),
     (v6(0x3fff, 0, 0, 20), "an address for documentation"),
     (v6(0x2001, 0, 0, 23), "an address for IETF protocol assignments"),
+    (v6(0x2620, 0x4f, 0x8000, 48), "an address for reverse look-ups (AS112)"),
 ];
-
-/// Parts of 2001::/23 that the registry has as globally reachable (AMT, AS112, ORCHIDv2, drone identifiers). Its anycast
-/// addresses (2001:1::/32) stay refused, as 192.0.0.9 is.
-const GLOBAL_V6: &[Ipv6Net] =
-    &[v6(0x2001, 3, 0, 32), v6(0x2001, 4, 0x112, 48), v6(0x2001, 0x20, 0, 28), v6(0x2001, 0x30, 0, 28)];
 
 const GLOBAL_UNICAST: Ipv6Net = v6(0x2000, 0, 0, 3);
 const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 96);
@@ -136,9 +135,6 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
     if !GLOBAL_UNICAST.contains(&address) {
         return Some("not a global unicast address");
     }
-    if GLOBAL_V6.iter().any(|range| range.contains(&address)) {
-        return None;
-    }
     FORBIDDEN_V6.iter().find(|(range, _)| range.contains(&address)).map(|(_, what)| *what)
 }
 
@@ -176,24 +172,16 @@ mod tests {
             "172.15.255.255",
             "172.32.0.0",
             "192.0.1.0",
-            "192.31.196.1",
-            "192.52.193.1",
             "192.88.98.255",
             "192.167.255.255",
             "192.169.0.0",
-            "192.175.48.1",
             "198.17.255.255",
             "198.20.0.0",
             "223.255.255.255",
             "2606:4700:4700::1111",
             "2000::1",
             "2001:200::1",
-            "2001:3::1",
-            "2001:4:112::1",
-            "2001:20::1",
-            "2001:30::1",
             "2001:4860:4860::8888",
-            "2620:4f:8000::1",
             "2003::1",
             "3fff:1000::1",
             "64:ff9b::8.8.8.8",
@@ -205,6 +193,14 @@ mod tests {
     #[test]
     fn everything_else_is_refused_and_named() {
         for (address, what) in [
+            ("192.31.196.1", "AS112"),
+            ("192.52.193.1", "AMT"),
+            ("192.175.48.1", "AS112"),
+            ("2620:4f:8000::1", "AS112"),
+            ("2001:3::1", "IETF"),
+            ("2001:4:112::1", "IETF"),
+            ("2001:20::1", "IETF"),
+            ("2001:30::1", "IETF"),
             ("0.0.0.0", "this host"),
             ("0.1.2.3", "this host"),
             ("10.0.0.0", "private"),

@@ -13,10 +13,7 @@ use std::{
 
 use super::{
     OpenError, codec,
-    engine::{
-        Engine,
-        sled::{SledEngine, sync_directory},
-    },
+    engine::{Engine, SledEngine, sync_directory},
     keys::Row,
     stored::Meta,
 };

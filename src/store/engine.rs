@@ -1,7 +1,9 @@
 //! The narrow waist between the store and whatever keeps its bytes: look a key up, walk a range, apply a batch and
 //! have it on stable storage. Everything above speaks to this trait; an engine knows nothing of events.
 
-pub mod sled;
+mod sled;
+
+pub use self::sled::{SledEngine, sync_directory};
 
 /// One key with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,13 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+/// Whether a line of a help text begins an option: `-x, --long` or `--long`, indented.
+fn is_option(line: &str) -> bool {
+    let text = line.trim_start();
+    let short = text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic()));
+    text.len() < line.len() && (text.starts_with("--") || short)
+}
+
 #[test]
 fn the_help_of_every_command_is_complete() {
     let commands =
@@ -35,7 +42,7 @@ fn the_help_of_every_command_is_complete() {
         assert!(text.contains("Usage:"), "{command}: {text}");
         // Every option has a description: on its line after two spaces, or on the next line.
         let lines: Vec<&str> = text.lines().collect();
-        for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with('-')) {
+        for (number, line) in lines.iter().enumerate().filter(|(_, line)| is_option(line)) {
             let beside = line.trim_start().split_once("  ").is_some_and(|(_, rest)| !rest.trim().is_empty());
             let below = lines
                 .get(number + 1)

@@ -1,5 +1,6 @@
 //! The OpenAPI document: complete, valid, with examples that fit, and true under property tests (`schemathesis`).
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -162,19 +163,24 @@ fn properties() {
     for _ in 0..3 {
         api.event();
     }
+    let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/properties");
     let report = server.setup.root().join("schemathesis");
     std::fs::create_dir(&report).unwrap();
     let mut command = Command::new(python().with_file_name("schemathesis"));
     command
         .current_dir(&report)
+        .env("PYTHONPATH", &settings)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("SCHEMATHESIS_HOOKS", "hooks")
+        .arg("--config-file")
+        .arg(settings.join("schemathesis.toml"))
         .args(["run", &format!("{}/openapi.json", server.base)])
         .arg("--header")
         .arg(format!("Authorization: Bearer {}", api.token.as_ref().unwrap()))
         // The stream's answer has no end; `api_observe` reads it.
         .args(["--exclude-path", "/v1/stream"])
-        .args(["--checks", "all"])
-        .args(["--phases", "examples,coverage,fuzzing"])
-        .args(["--max-examples", "15", "--max-time", "60", "--generation-deterministic"])
+        .args(["--checks", "all", "--phases", "examples,coverage,fuzzing"])
+        .args(["--max-examples", "15", "--max-time", "50", "--generation-deterministic"])
         .args(["--request-timeout", "10", "--workers", "1", "--no-color", "--continue-on-failure"]);
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
