@@ -207,8 +207,7 @@ async fn settle(
     newer_secret: bool,
     times: AttemptTimes,
 ) -> Result<Settled, StoreError> {
-    let interrupted = attempt.outcome.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Interrupted);
-    let had_its_turn = (due.is_none() && !interrupted).then_some(lease.delivery);
+    let had_its_turn = (due.is_none() && !attempt.was_interrupted()).then_some(lease.delivery);
     let mut settlement = Settlement {
         delivery: lease.delivery,
         due,
@@ -222,7 +221,7 @@ async fn settle(
         settlement.queue_position = lease.slot.leases().position(had_its_turn);
         match lease.shared.store.settle(settlement.clone()).await {
             Ok(settled) => return Ok(settled),
-            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(error @ (StoreError::Closed | StoreError::Gone)) => return Err(error),
             Err(error) => {
                 tracing::warn!(delivery = %lease.delivery, %error, "an attempt could not be written down; trying again");
                 tokio::time::sleep(STORE_PAUSE).await;

@@ -30,7 +30,7 @@ use crate::domain::{duration::HumanDuration, signature::SigningSecret};
   mythichooks listen --listen 127.0.0.1:0 --listen-file address --count 1 --json
 
 The secret is what `endpoint create` showed and `endpoint secret` shows. While a secret is rotated, the file may hold \
-both, one a line. A server on the same machine sends here only with --allow-http --allow-network 127.0.0.0/8.")]
+both, one a line. A server sends to a receiver on its own machine only if its flags allow plain HTTP and this network.")]
 pub struct ListenArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]

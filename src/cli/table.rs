@@ -129,7 +129,7 @@ fn header(output: Output, title: &str) -> Cell {
     if output.is_coloured() { cell.add_attribute(Attribute::Bold) } else { cell }
 }
 
-/// Writes the fields of one resource, a line each, the values under one another.
+/// Writes the fields of one resource that it has, a line each, the values under one another.
 pub fn write_fields(output: Output, columns: &[Column], resource: &Value) -> Result<(), CliError> {
     for line in fields(columns, resource) {
         output.line(line)?;
@@ -138,6 +138,7 @@ pub fn write_fields(output: Output, columns: &[Column], resource: &Value) -> Res
 }
 
 fn fields(columns: &[Column], resource: &Value) -> Vec<String> {
+    let columns: Vec<_> = columns.iter().filter(|column| resource.pointer(column.pointer).is_some()).collect();
     let width = columns.iter().map(|column| column.title.len()).max().unwrap_or(0);
     columns.iter().map(|column| format!("{:width$}  {}", column.title, column.cell(resource))).collect()
 }
@@ -180,6 +181,7 @@ mod tests {
 
     #[test]
     fn fields_stand_under_one_another() {
-        assert_eq!(fields(COLUMNS, &json!({"id": "x", "code": 1})), ["ID    x", "CODE  1", "NOTE  -"]);
+        assert_eq!(fields(COLUMNS, &json!({"id": "x", "code": 1, "note": null})), ["ID    x", "CODE  1", "NOTE  -"]);
+        assert_eq!(fields(COLUMNS, &json!({"id": "x"})), ["ID  x"]);
     }
 }

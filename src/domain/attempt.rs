@@ -154,6 +154,12 @@ impl Attempt {
         self.outcome.error.is_none() && self.response_code().is_some_and(|code| (200..300).contains(&code))
     }
 
+    /// The server's own stop cut it off: it says nothing about the receiver, and is made again.
+    #[must_use]
+    pub fn was_interrupted(&self) -> bool {
+        self.outcome.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Interrupted)
+    }
+
     /// The value of an answer's header.
     #[must_use]
     pub fn response_header(&self, name: &str) -> Option<&str> {

@@ -98,7 +98,7 @@ impl Writer {
             let shared = Arc::clone(&self.shared);
             let mut work = Work::new(&shared);
             let mut answers = Vec::new();
-            let room = self.room();
+            let mut room = self.room();
             let alone = first.kind.alone;
             take(first, room, &mut work, &mut answers);
             while !alone && work.len() < BATCH_ROWS && answers.len() < BATCH_REQUESTS {
@@ -107,7 +107,12 @@ impl Writer {
                         next = Some(request);
                         break;
                     }
-                    Ok(Message::Request(request)) => take(request, room, &mut work, &mut answers),
+                    Ok(Message::Request(request)) => {
+                        if room < Room::Enough {
+                            room = self.room();
+                        }
+                        take(request, room, &mut work, &mut answers);
+                    }
                     Ok(Message::Close) => {
                         closing = true;
                         break;

@@ -39,6 +39,9 @@ pub enum StoreError {
     /// A read or write failed.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// The delivery whose attempt ended was stopped while that was under way, and retention has removed it since.
+    #[error("the delivery is no longer stored")]
+    Gone,
     /// The server is stopping.
     #[error("the store is closed")]
     Closed,

@@ -13,7 +13,7 @@ use super::{
     work::Work,
 };
 use crate::domain::{
-    attempt::{Attempt, ErrorKind, Trigger},
+    attempt::{Attempt, Trigger},
     delivery::DeliveryStatus,
     endpoint::LastError,
     schedule,
@@ -29,8 +29,7 @@ impl Store {
     /// Writes down a finished attempt and what follows from it.
     ///
     /// # Errors
-    /// The store did not take it; or the delivery is gone, because it was stopped while the attempt was under way and
-    /// retention is shorter than that.
+    /// [`StoreError::Gone`], for ever; or the store did not take it now.
     pub async fn settle(&self, settlement: Settlement) -> Result<Settled, StoreError> {
         self.write(SETTLE, move |work| settle(work, settlement)).await
     }
@@ -38,14 +37,15 @@ impl Store {
 
 fn settle(work: &mut Work, settlement: Settlement) -> Result<Settled, StoreError> {
     let Settlement { delivery: id, due, mut attempt, schedule, newer_secret, times, queue_position } = settlement;
-    let (before, latest) = reading::delivery(work, id)?
-        .ok_or_else(|| StoreError::Failed(format!("delivery {id}, whose attempt has ended, is not stored")))?;
+    let (before, latest) = reading::delivery(work, id)?.ok_or(StoreError::Gone)?;
     let endpoint = before.delivery.endpoint_id;
 
     let decision = schedule::decide(&before.delivery, &attempt, &schedule, newer_secret, times);
     attempt.number = decision.delivery.attempts_made;
     let mut after = StoredDelivery { delivery: decision.delivery, asked: before.asked.clone(), latest: before.latest };
-    if let Some(due) = due {
+    if let Some(due) = due
+        && !attempt.was_interrupted()
+    {
         after.asked.retain(|asked| (asked.at, asked.trigger) != (due.at, due.trigger));
     }
 
@@ -110,14 +110,15 @@ fn put_attempt(
 
 fn note_health(progress: &mut Progress, attempt: &Attempt, finished_at: Timestamp) {
     let health = &mut progress.health;
+    if attempt.was_interrupted() {
+        return;
+    }
     if attempt.succeeded() {
         health.failing_since = None;
         health.last_success_at = Some(finished_at);
         return;
     }
     let message = match (&attempt.outcome.error, attempt.response_code()) {
-        // The server's own stop says nothing about the receiver.
-        (Some(error), _) if error.kind == ErrorKind::Interrupted => return,
         (Some(error), _) => error.message.chars().take(LONGEST_MESSAGE).collect(),
         (None, Some(code)) => format!("HTTP status {code}"),
         (None, None) => "no answer".to_owned(),

@@ -76,9 +76,6 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     logging::start(args.log_format, &args.log_level).map_err(ServeError::Settings)?;
-    // The tests' build strikes where `FAILPOINTS` says; it does until the process ends.
-    #[cfg(feature = "testing")]
-    std::mem::forget(fail::FailScenario::setup());
     raise_file_limit();
     let clock = Clock::start();
     create_data_directory(&args.data_dir)?;

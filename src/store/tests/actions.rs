@@ -43,6 +43,7 @@ pub enum Answer {
     RetryAfter(u64),
     RefusedOldSecret,
     None,
+    Interrupted,
 }
 
 /// What is listed.
@@ -109,6 +110,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         1 => (0..100_000u64).prop_map(Answer::RetryAfter),
         1 => Just(Answer::RefusedOldSecret),
         1 => Just(Answer::None),
+        1 => Just(Answer::Interrupted),
     ]
 }
 

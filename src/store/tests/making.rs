@@ -85,8 +85,8 @@ pub fn answered(trigger: Trigger, started_at: Timestamp, code: u16, body: &[u8])
 }
 
 /// An attempt that had no answer.
-pub fn unanswered(trigger: Trigger, started_at: Timestamp) -> Attempt {
-    let error = AttemptError { kind: ErrorKind::Connect, message: "refused".into() };
+pub fn unanswered(trigger: Trigger, started_at: Timestamp, kind: ErrorKind) -> Attempt {
+    let error = AttemptError { kind, message: "refused".into() };
     attempt(trigger, started_at, None, Some(error))
 }
 

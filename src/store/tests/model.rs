@@ -8,7 +8,7 @@ use super::actions::{Answer, Post};
 use crate::{
     domain::{
         account::Account,
-        attempt::{Attempt, Trigger},
+        attempt::{Attempt, ErrorKind, Trigger},
         delivery::{Delivery, DeliveryStatus},
         event::Event,
         event_type::EventTypeName,
@@ -158,6 +158,7 @@ impl Model {
         let own = known.delivery.next.filter(|next| due.is_some_and(|due| due.trigger == next.trigger));
         if let Some(due) = due
             && own.is_none()
+            && !attempt.was_interrupted()
             && let Some(at) = known.asked.iter().position(|trigger| *trigger == due.trigger)
         {
             known.asked.remove(at);
@@ -244,7 +245,8 @@ pub fn attempt(answer: Answer, trigger: Trigger, at: Timestamp) -> (Attempt, boo
         Answer::Code(code, size) => making::answered(trigger, at, code, "y".repeat(size).as_bytes()),
         Answer::RetryAfter(_) => making::answered(trigger, at, 503, b""),
         Answer::RefusedOldSecret => making::answered(trigger, at, 401, b"who?"),
-        Answer::None => making::unanswered(trigger, at),
+        Answer::None => making::unanswered(trigger, at, ErrorKind::Connect),
+        Answer::Interrupted => making::unanswered(trigger, at, ErrorKind::Interrupted),
     };
     if let (Answer::RetryAfter(seconds), Some(response)) = (answer, &mut attempt.outcome.response) {
         response.headers.push(("retry-after".into(), seconds.to_string()));

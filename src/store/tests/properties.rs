@@ -169,14 +169,14 @@ impl Bench<'_> {
             let fresh: Vec<DeliveryId> =
                 self.model.alive().into_iter().flat_map(|endpoint| self.model.fresh(endpoint)).collect();
             if let Some(id) = choose(&fresh, *pick) {
-                chosen.push(self.settlement(id, None, Trigger::Schedule, *answer));
+                let settlement = self.settlement(id, None, Trigger::Schedule, *answer);
+                chosen.push((settlement, self.model.deliveries[&id].delivery.clone()));
             }
         }
-        let settled = join_all(chosen.into_iter().map(|settlement| self.store().settle(settlement))).await;
-        for settled in settled {
-            let settled = settled.unwrap();
-            assert_eq!(settled.delivery, self.model.deliveries[&settled.delivery.id].delivery);
-        }
+        let (settlements, expected): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
+        let settled = join_all(settlements.into_iter().map(|settlement| self.store().settle(settlement))).await;
+        let found: Vec<_> = settled.into_iter().map(|settled| settled.unwrap().delivery).collect();
+        assert_eq!(found, expected);
     }
 
     async fn settle(&mut self, id: DeliveryId, due: Option<DueRow>, trigger: Trigger, answer: Answer) {
