@@ -17,9 +17,6 @@ use crate::domain::time::Timestamp;
 /// Nanoseconds in a millisecond. As nanoseconds an `i64` holds times up to the year 2262.
 const NANOS: i64 = 1_000_000;
 
-/// Milliseconds that the two clocks differ by at least once the wall clock was set.
-const APART: u64 = 100;
-
 /// Both clocks; cheap to clone.
 #[derive(Clone)]
 pub struct Clock(Arc<Inner>);

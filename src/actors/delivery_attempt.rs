@@ -123,38 +123,45 @@ async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> 
     fail::fail_point!("dispatcher::attempt");
     let schedule = Arc::new(effective.retry_schedule.clone());
     let clock = &lease.shared.clock;
-    let secrets = &lease.endpoint.secrets;
+    let mut endpoint = Arc::clone(&lease.endpoint);
     // A rotation's attempt that a stop cut off goes on under the newest secret.
     let mut generation = match turn.trigger() {
-        Trigger::Rotation => secrets.newest().generation,
-        _ => secrets.platform_at(clock.wall()).generation,
+        Trigger::Rotation => endpoint.secrets.newest().generation,
+        _ => endpoint.secrets.platform_at(clock.wall()).generation,
     };
     let body = lease.shared.store.body(turn.delivery.event_key)?.ok_or(TurnError::NoEvent)?;
     let (mut due, mut trigger) = (turn.due, turn.trigger());
     loop {
         // One look at the time: what is logged is exactly what the next attempt's time counts from.
         let started = clock.steady();
-        let started_wall = clock.wall_at(started);
-        let headers = sent_headers(&lease.endpoint, &turn.delivery.event_id, &body, started_wall, generation);
+        let started_at = clock.wall_at(started);
+        let headers = sent_headers(&endpoint, &turn.delivery.event_id, &body, started_at, generation);
         let outcome = send(lease, effective, headers, &body).await;
         let times = AttemptTimes { started, finished: clock.steady(), finished_wall: clock.wall() };
-        let attempt = Attempt { number: 0, trigger, started_at: started_wall, outcome };
-        if attempt.succeeded() && secrets.is_news(generation) {
-            lease.shared.registry_hint(SecretTaken { endpoint: lease.endpoint.id, generation });
+        let attempt = Attempt { number: 0, trigger, started_at, outcome };
+        // The secret may have been rotated while the attempt was under way.
+        if let Some(now) = lease.shared.routing.load().endpoint(endpoint.id) {
+            endpoint = Arc::clone(now);
         }
-        let newer = secrets.newer_than(generation, started_wall).map(|live| live.generation);
+        act_on(lease, &endpoint, &attempt, generation).await;
+        let newer = endpoint.secrets.newer_than(generation, times.finished_wall).map(|live| live.generation);
         let settled = settle(lease, due, attempt, &schedule, newer.is_some(), times).await?;
-        if settled.disable_endpoint {
-            lease
-                .shared
-                .registry_hint(Disable { endpoint: lease.endpoint.id, reason: "the receiver answered 410 Gone" });
-        }
         match (settled.rotate_now, newer) {
             (Some(row), Some(newer)) if !lease.shared.is_stopping() => {
                 (due, trigger, generation) = (Some(row), row.trigger, newer);
             }
             _ => return Ok(settled.delivery),
         }
+    }
+}
+
+/// What an attempt says of its endpoint takes effect before the attempt shows in the log.
+async fn act_on(lease: &Lease, endpoint: &Endpoint, attempt: &Attempt, generation: u32) {
+    if attempt.succeeded() && endpoint.secrets.is_news(generation) {
+        lease.shared.tell_registry(SecretTaken { endpoint: endpoint.id, generation }).await;
+    }
+    if attempt.says_gone() {
+        lease.shared.tell_registry(Disable { endpoint: endpoint.id, reason: "the receiver answered 410 Gone" }).await;
     }
 }
 

@@ -24,6 +24,8 @@ use crate::{
 
 /// The pause after the store did not take a step of dropping a queue.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long an attempt waits until the registry has acted on what it shows.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a change of an endpoint was not made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -114,15 +116,17 @@ impl Registry {
 }
 
 impl Shared {
-    /// Tells the registry something that an attempt has shown; lost if it is restarting.
-    pub(super) fn registry_hint<M>(&self, message: M)
+    /// Tells the registry something that an attempt has shown, and waits a little until it has acted on it; lost if
+    /// it is restarting.
+    pub(super) async fn tell_registry<M>(&self, message: M)
     where
         M: Message + Send + 'static,
         M::Result: Send,
         EndpointRegistry: Handler<M>,
     {
-        if let Some(addr) = &*self.registry.load() {
-            addr.do_send(message);
+        if let Some(addr) = self.registry.load_full() {
+            // A later attempt shows it again.
+            let _ = tokio::time::timeout(PATIENCE, addr.send(message)).await;
         }
     }
 }

@@ -160,6 +160,12 @@ impl Attempt {
         self.outcome.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Interrupted)
     }
 
+    /// The receiver said 410: its endpoint is to be disabled, and the delivery fails for good (contract, section 2).
+    #[must_use]
+    pub fn says_gone(&self) -> bool {
+        self.response_code() == Some(410)
+    }
+
     /// The value of an answer's header.
     #[must_use]
     pub fn response_header(&self, name: &str) -> Option<&str> {

@@ -92,8 +92,6 @@ impl FromStr for RetrySchedule {
 pub struct Decision {
     /// The delivery as it is from now on.
     pub delivery: Delivery,
-    /// The receiver said 410: the endpoint is to be disabled.
-    pub disable_endpoint: bool,
     /// The same delivery goes out at once under a newer secret.
     pub rotate_now: bool,
 }
@@ -124,7 +122,7 @@ pub fn decide(
     let mut delivery = before.clone();
     delivery.attempts_made = delivery.attempts_made.saturating_add(1);
     delivery.last_response_code = attempt.response_code();
-    let mut decision = Decision { delivery, disable_endpoint: false, rotate_now: false };
+    let mut decision = Decision { delivery, rotate_now: false };
     let delivery = &mut decision.delivery;
 
     if attempt.was_interrupted() {
@@ -142,15 +140,13 @@ pub fn decide(
         return decision;
     }
 
-    let code = attempt.response_code();
-    if code == Some(410) {
-        decision.disable_endpoint = true;
+    if attempt.says_gone() {
         if delivery.status == DeliveryStatus::Pending {
             complete(delivery, DeliveryStatus::Failed, times.finished_wall);
         }
         return decision;
     }
-    decision.rotate_now = newer_secret && matches!(code, Some(401 | 403));
+    decision.rotate_now = newer_secret && matches!(attempt.response_code(), Some(401 | 403));
     if delivery.status != DeliveryStatus::Pending {
         return decision;
     }

@@ -92,8 +92,6 @@ pub struct Settlement {
 pub struct Settled {
     /// The delivery as it is now.
     pub delivery: Delivery,
-    /// The receiver answered 410.
-    pub disable_endpoint: bool,
     /// The same delivery is to go out at once under a newer secret; its due row.
     pub rotate_now: Option<DueRow>,
 }

@@ -83,7 +83,7 @@ fn settle(work: &mut Work, settlement: Settlement) -> Result<Settled, StoreError
         before: before.delivery.status,
         attempt: Arc::new(attempt),
     });
-    Ok(Settled { delivery: after.delivery, disable_endpoint: decision.disable_endpoint, rotate_now })
+    Ok(Settled { delivery: after.delivery, rotate_now })
 }
 
 /// Makes room for the new attempt in the delivery's row, or writes it to rows of its own; what goes into the row.
