@@ -14,6 +14,7 @@ pub mod event_type;
 pub mod ids;
 pub mod json;
 pub mod request_headers;
+mod retry_schedule;
 pub mod schedule;
 pub mod signature;
 pub mod subscription;

@@ -1,91 +1,16 @@
-//! The retry schedule, and what an attempt's outcome means for its delivery: a pure function, decided here alone.
+//! What an attempt's outcome means for its delivery: a pure function, decided here alone.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+pub use super::retry_schedule::{RetrySchedule, ScheduleError};
 use super::{
     attempt::{Attempt, Trigger},
     delivery::{Delivery, DeliveryStatus, NextAttempt},
-    duration::{DurationError, HumanDuration},
     time::Timestamp,
 };
 
 /// A receiver's `Retry-After` postpones by this much at most (contract, section 2).
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
-
-/// The waits between the start of one attempt and the next. Attempts in all: one more than waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetrySchedule(Vec<HumanDuration>);
-
-/// Why a list is not a schedule.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ScheduleError {
-    /// More than 20 waits.
-    #[error("must have at most 20 waits")]
-    TooMany,
-    /// One of the texts is not a duration.
-    #[error("{0}")]
-    Duration(#[from] DurationError),
-    /// A wait of more than 30 days.
-    #[error("each wait must be at most 30d")]
-    TooLong,
-}
-
-impl RetrySchedule {
-    /// # Errors
-    /// Too many waits, or one that is too long.
-    pub fn new(waits: Vec<HumanDuration>) -> Result<Self, ScheduleError> {
-        if waits.len() > 20 {
-            return Err(ScheduleError::TooMany);
-        }
-        if waits.iter().any(|wait| *wait > HumanDuration::from_secs(30 * 86_400)) {
-            return Err(ScheduleError::TooLong);
-        }
-        Ok(Self(waits))
-    }
-
-    /// The waits, in order.
-    #[must_use]
-    pub fn waits(&self) -> &[HumanDuration] {
-        &self.0
-    }
-
-    /// The longest of the waits.
-    #[must_use]
-    pub fn longest(&self) -> Duration {
-        self.0.iter().max().map_or(Duration::ZERO, |wait| wait.get())
-    }
-}
-
-impl Default for RetrySchedule {
-    /// The platform's documented schedule: 5 minutes, 30 minutes, 2 hours, 8 hours.
-    fn default() -> Self {
-        Self([300, 1_800, 7_200, 28_800].map(HumanDuration::from_secs).to_vec())
-    }
-}
-
-impl fmt::Display for RetrySchedule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, wait) in self.0.iter().enumerate() {
-            write!(f, "{}{wait}", if n == 0 { "" } else { "," })?;
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for RetrySchedule {
-    type Err = ScheduleError;
-
-    fn from_str(text: &str) -> Result<Self, ScheduleError> {
-        if text.is_empty() {
-            return Self::new(Vec::new());
-        }
-        let waits: Result<Vec<HumanDuration>, DurationError> =
-            text.split(',').map(|wait| wait.trim().parse()).collect();
-        Self::new(waits?)
-    }
-}
 
 /// What to do after an attempt, besides writing it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +81,7 @@ pub fn decide(
     if in_turn && decision.rotate_now {
         delivery.next = Some(NextAttempt { at: times.started, trigger: Trigger::Rotation });
     } else if in_turn {
-        let wait = if delivery.test { None } else { schedule.0.get(step(delivery.scheduled_made)) };
+        let wait = if delivery.test { None } else { schedule.waits().get(step(delivery.scheduled_made)) };
         match wait {
             Some(wait) => {
                 let at = times.started.plus(wait.get());
