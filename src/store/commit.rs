@@ -137,6 +137,8 @@ impl Writer {
         let Some(batch) = work.finish(&minutes)? else { return Ok(()) };
         fail::fail_point!("store::commit", |_| Err(StoreError::Failed("an injected failure".to_owned())));
         self.check_room_for(&batch.writes)?;
+        // From here on there is no way back. Who finds a row of this batch finds these too.
+        shared.view_mut().take_endpoints(batch.endpoints);
         let committed = catch_unwind(AssertUnwindSafe(|| shared.engine.commit(batch.writes)));
         match committed {
             Ok(Ok(())) => {}
@@ -146,12 +148,6 @@ impl Writer {
         }
         {
             let mut view = shared.view_mut();
-            for (id, progress) in batch.endpoints {
-                match progress {
-                    Some(progress) => drop(view.endpoints.insert(id, progress)),
-                    None => drop(view.endpoints.remove(&id)),
-                }
-            }
             view.durable = batch.meta.last_id;
             view.meta = batch.meta;
         }

@@ -34,7 +34,7 @@ pub struct Shared {
     statistics: Mutex<Statistics>,
 }
 
-/// What was committed last.
+/// What was committed last; endpoints may be those of a batch that is being committed.
 pub struct View {
     /// Every endpoint, deleted ones included while there is something of them.
     pub endpoints: HashMap<EndpointId, Progress>,
@@ -42,6 +42,18 @@ pub struct View {
     pub meta: Meta,
     /// Ids up to here are on stable storage. What is above may be seen in the engine, but can still be lost.
     pub durable: u128,
+}
+
+impl View {
+    /// Takes over what a batch makes of endpoints; `None`: nothing is left of one.
+    pub fn take_endpoints(&mut self, changed: HashMap<EndpointId, Option<Progress>>) {
+        for (id, progress) in changed {
+            match progress {
+                Some(progress) => drop(self.endpoints.insert(id, progress)),
+                None => drop(self.endpoints.remove(&id)),
+            }
+        }
+    }
 }
 
 impl Shared {

@@ -136,7 +136,7 @@ impl Check<'_> {
     }
 
     /// Notes what is wrong about a row, if it is.
-    fn expect(&mut self, holds: bool, row: &Row, what: &str) {
+    fn demand(&mut self, holds: bool, row: &Row, what: &str) {
         if !holds {
             let name = keys::describe(&if row.in_parts() { part_key(row, 0) } else { row.key() });
             self.find(format!("{name}: {what}"));
@@ -159,11 +159,11 @@ impl Check<'_> {
                     let kept = (progress.health.pending, progress.asked);
                     let found = (counted.pending, counted.asked);
                     let what = format!("it counts {kept:?} pending and asked for, but there are {found:?}");
-                    self.expect(kept == found, &row, &what);
+                    self.demand(kept == found, &row, &what);
                     let waits = counted.pending > 0 || counted.asked > 0;
-                    self.expect(progress.life != Life::Dropped || !waits, &row, "it was dropped, but something waits");
+                    self.demand(progress.life != Life::Dropped || !waits, &row, "it was dropped, but something waits");
                 }
-                Ok(None) => self.expect(false, &row, "it is missing"),
+                Ok(None) => self.demand(false, &row, "it is missing"),
                 // Named when its own row was read.
                 Err(_) => {}
             }
@@ -172,9 +172,9 @@ impl Check<'_> {
             Ok(Some((meta, _))) => {
                 let kept = meta.totals.pending;
                 let what = format!("they count {kept} pending deliveries, but there are {pending}");
-                self.expect(kept == pending, &Row::Meta, &what);
+                self.demand(kept == pending, &Row::Meta, &what);
             }
-            Ok(None) => self.expect(false, &Row::Meta, "they are missing"),
+            Ok(None) => self.demand(false, &Row::Meta, "they are missing"),
             Err(error) => self.find(error.to_string()),
         }
     }

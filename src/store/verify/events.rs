@@ -23,27 +23,27 @@ impl Check<'_> {
         self.report.events += 1;
         let (stored, inline) = Self::decoded::<StoredEvent>(raw_key, value)?;
         let event = &stored.event;
-        self.expect(event.key == key, &row, "it has another event's key");
-        self.expect(key.as_u128() <= self.last_id(), &row, "it is newer than the newest id");
+        self.demand(event.key == key, &row, "it has another event's key");
+        self.demand(key.as_u128() <= self.last_id(), &row, "it is newer than the newest id");
         self.body(&stored, inline)?;
 
         let first = event.first_delivery.as_u128();
         for n in 0..event.delivery_count {
             let id = DeliveryId::from_u128(first.saturating_add(u128::from(n)));
             let found = self.exists(&Row::Delivery(id))?;
-            self.expect(found, &row, &format!("its delivery {id} is missing"));
+            self.demand(found, &row, &format!("its delivery {id} is missing"));
         }
         if !event.account.is_default() {
             let found = self.exists(&Row::OfAccount(event.account.clone(), key))?;
-            self.expect(found, &row, "it is missing in its account's log");
+            self.demand(found, &row, "it is missing in its account's log");
         }
         if event.id != EventId::generated(key) {
             let link = reading::record::<Link>(&self.rows, &Row::ProducerId(event.id.clone()))?;
-            self.expect(link.is_some_and(|(link, _)| link == Link(key)), &row, "its producer's id leads elsewhere");
+            self.demand(link.is_some_and(|(link, _)| link == Link(key)), &row, "its producer's id leads elsewhere");
         }
         if let Some(digest) = stored.idempotency {
             let link = reading::record::<Link>(&self.rows, &Row::Idempotency(digest))?;
-            self.expect(link.is_some_and(|(link, _)| link == Link(key)), &row, "its idempotency key leads elsewhere");
+            self.demand(link.is_some_and(|(link, _)| link == Link(key)), &row, "its idempotency key leads elsewhere");
         }
         Ok(())
     }
@@ -52,19 +52,19 @@ impl Check<'_> {
         let event = &stored.event;
         let row = Row::Event(event.key);
         let apart = self.exists(&Row::Body(event.key))?;
-        self.expect(apart != stored.body_is_inline(), &row, "its body is at two places, or at none");
+        self.demand(apart != stored.body_is_inline(), &row, "its body is at two places, or at none");
         let Some(body) = reading::body(&self.rows, stored, inline)? else { return Ok(()) };
         let object = body.object();
         let built = std::str::from_utf8(&object)
             .is_ok_and(|object| EventBody::new(&event.id, &event.event_type, event.created, object) == body);
-        self.expect(built, &row, "its body is not the one that belongs to it");
+        self.demand(built, &row, "its body is not the one that belongs to it");
         Ok(())
     }
 
     pub(super) fn body_part(&mut self, event: EventKey, row: &Row, part: u16) -> Result<(), StoreError> {
         self.part(row, part)?;
         let found = self.exists(&Row::Event(event))?;
-        self.expect(found, row, "its event is missing");
+        self.demand(found, row, "its event is missing");
         Ok(())
     }
 
@@ -77,7 +77,7 @@ impl Check<'_> {
         let key = long::part_key(row, 0);
         let first = reading::Rows::get(&self.rows, &key)?;
         let of = first.map_or(Ok(0), |value| long::split(&key, &value).map(|(of, _)| of))?;
-        self.expect(part < of, row, &format!("part {part} does not belong to it"));
+        self.demand(part < of, row, &format!("part {part} does not belong to it"));
         Ok(())
     }
 
@@ -87,27 +87,27 @@ impl Check<'_> {
         let (stored, inline) = Self::decoded::<StoredDelivery>(raw_key, value)?;
         let delivery = &stored.delivery;
         self.report.attempts += u64::from(delivery.attempts_made);
-        self.expect(delivery.id == id, &row, "it has another delivery's id");
-        self.expect(id.as_u128() <= self.last_id(), &row, "it is newer than the newest id");
+        self.demand(delivery.id == id, &row, "it has another delivery's id");
+        self.demand(id.as_u128() <= self.last_id(), &row, "it is newer than the newest id");
         let pending = delivery.status == DeliveryStatus::Pending;
-        self.expect(pending == delivery.next.is_some(), &row, "its next attempt does not fit its status");
-        self.expect(pending == delivery.completed_at.is_none(), &row, "its completion does not fit its status");
+        self.demand(pending == delivery.next.is_some(), &row, "its next attempt does not fit its status");
+        self.demand(pending == delivery.completed_at.is_none(), &row, "its completion does not fit its status");
 
         match reading::event(&self.rows, delivery.event_key)? {
             Some((event, _)) => self.belongs_to(delivery, &event.event)?,
-            None => self.expect(false, &row, "its event is missing"),
+            None => self.demand(false, &row, "its event is missing"),
         }
         for index in index_rows(&stored) {
             if !self.exists(&index)? {
                 let what = format!("there is no row for it: {}", crate::store::keys::describe(&index.key()));
-                self.expect(false, &row, &what);
+                self.demand(false, &row, &what);
             }
         }
         self.attempts(&stored, &inline)?;
         if let Some((progress, _)) = reading::record::<Progress>(&self.rows, &Row::Progress(delivery.endpoint_id))? {
             let waits = delivery.is_fresh() && progress.life != Life::Dropped;
             let reachable = !waits || id > progress.queue_position;
-            self.expect(reachable, &row, "it waits for its first turn, but its queue has passed it");
+            self.demand(reachable, &row, "it waits for its first turn, but its queue has passed it");
         }
         let counted = self.counted.entry(delivery.endpoint_id).or_default();
         counted.pending += u64::from(pending);
@@ -121,9 +121,9 @@ impl Check<'_> {
             && event.account == delivery.account
             && event.event_type == delivery.event_type
             && event.test == delivery.test;
-        self.expect(same, &row, "it tells otherwise than its event");
+        self.demand(same, &row, "it tells otherwise than its event");
         let linked = is_in_block(event, delivery.id) || self.exists(&Row::Extra(event.key, delivery.id))?;
-        self.expect(linked, &row, "its event does not lead to it");
+        self.demand(linked, &row, "its event does not lead to it");
         Ok(())
     }
 
@@ -134,19 +134,19 @@ impl Check<'_> {
             Latest::None => 0,
             Latest::Inline => {
                 let attempt = unpack_attempt(inline).map_err(|error: CodecError| error.at(&row.key()))?;
-                self.expect(attempt.number == delivery.attempts_made, &row, "its latest attempt has another number");
+                self.demand(attempt.number == delivery.attempts_made, &row, "its latest attempt has another number");
                 delivery.attempts_made.saturating_sub(1)
             }
             Latest::Apart => delivery.attempts_made,
         };
-        self.expect(
+        self.demand(
             (delivery.attempts_made == 0) == (stored.latest == Latest::None),
             &row,
             "it lacks its latest attempt",
         );
         for number in 1..=apart {
             let found = self.exists(&Row::Attempt(delivery.id, number))?;
-            self.expect(found, &row, &format!("its attempt {number} is missing"));
+            self.demand(found, &row, &format!("its attempt {number} is missing"));
         }
         Ok(())
     }
@@ -158,13 +158,13 @@ impl Check<'_> {
         }
         if let Some(bytes) = long::get_bytes(&self.rows, row)? {
             let attempt = unpack_attempt(&bytes).map_err(|error| error.at(&long::part_key(row, 0)))?;
-            self.expect(attempt.number == number, row, "it has another number");
+            self.demand(attempt.number == number, row, "it has another number");
         }
         match reading::delivery(&self.rows, id)? {
             Some((stored, _)) => {
-                self.expect(number <= stored.delivery.attempts_made, row, "its delivery had fewer attempts");
+                self.demand(number <= stored.delivery.attempts_made, row, "its delivery had fewer attempts");
             }
-            None => self.expect(false, row, "its delivery is missing"),
+            None => self.demand(false, row, "its delivery is missing"),
         }
         Ok(())
     }

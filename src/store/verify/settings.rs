@@ -18,13 +18,13 @@ impl Check<'_> {
             return Ok(());
         }
         let Some((endpoint, _)) = long::get::<Endpoint>(&self.rows, row)? else { return Ok(()) };
-        self.expect(endpoint.id == id, row, "it has another endpoint's id");
+        self.demand(endpoint.id == id, row, "it has another endpoint's id");
         match reading::record::<Progress>(&self.rows, &Row::Progress(id))? {
             Some((progress, _)) => {
-                self.expect(progress.life == Life::Alive, row, "it was deleted");
-                self.expect(progress.account == endpoint.account, row, "its progress is of another account");
+                self.demand(progress.life == Life::Alive, row, "it was deleted");
+                self.demand(progress.account == endpoint.account, row, "its progress is of another account");
             }
-            None => self.expect(false, row, "its progress is missing"),
+            None => self.demand(false, row, "its progress is missing"),
         }
         Ok(())
     }
@@ -35,7 +35,7 @@ impl Check<'_> {
         self.counted.entry(id).or_default();
         let Some((progress, _)) = reading::record::<Progress>(&self.rows, row)? else { return Ok(()) };
         let found = self.exists(&Row::Endpoint(id))?;
-        self.expect(found == (progress.life == Life::Alive), row, "its settings are missing, or should not be there");
+        self.demand(found == (progress.life == Life::Alive), row, "its settings are missing, or should not be there");
         Ok(())
     }
 
@@ -52,13 +52,13 @@ impl Check<'_> {
             Row::Audit(id) => long::get::<AuditEntry>(&self.rows, row)?.is_none_or(|(entry, _)| entry.id == *id),
             _ => true,
         };
-        self.expect(at_its_place, row, "it lies under another one's key");
+        self.demand(at_its_place, row, "it lies under another one's key");
         Ok(())
     }
 
     pub(super) fn minute(&mut self, row: &Row) -> Result<(), StoreError> {
         let Some((minute, _)) = reading::record::<Minute>(&self.rows, row)? else { return Ok(()) };
-        self.expect(*row == Row::Minute(minute.minute), row, "it lies under another one's key");
+        self.demand(*row == Row::Minute(minute.minute), row, "it lies under another one's key");
         Ok(())
     }
 }
