@@ -48,8 +48,8 @@ fn is_test_module(path: &Path) -> bool {
     let Some(at) = path.ancestors().find(|part| part.file_stem().is_some_and(|stem| stem == "tests")) else {
         return false;
     };
-    let parent = fs::read_to_string(at.with_file_name("mod.rs")).unwrap_or_default();
-    parent.contains("#[cfg(test)]\nmod tests;")
+    let parents = [at.with_file_name("mod.rs"), at.parent().unwrap().with_extension("rs")];
+    parents.iter().any(|parent| fs::read_to_string(parent).is_ok_and(|text| text.contains("#[cfg(test)]\nmod tests;")))
 }
 
 /// The lines that are not in an item under `#[cfg(test)]`; rustfmt's layout is relied on: the item ends with a closing

@@ -143,6 +143,7 @@ fn health_tells_what_is_wrong_and_since_when() {
     let path = format!("/v1/endpoints/{}", id(&api.endpoint(&receiver.url())));
     let event = api.event();
     api.delivery_in(&event, "delivered");
+    until("the endpoint shows the success", || !api.get(&path).expect(200)["health"]["last_success_at"].is_null());
     let health = api.get(&path).expect(200)["health"].clone();
     assert_eq!(health["pending"], 0, "{health}");
     assert!(health["failing_since"].is_null(), "{health}");

@@ -76,6 +76,10 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     logging::start(args.log_format, &args.log_level).map_err(ServeError::Settings)?;
+    // Named failures from the environment variable FAILPOINTS, for as long as the process runs. Set up here alone: a
+    // second time would wait for the first to end.
+    #[cfg(feature = "testing")]
+    std::mem::forget(fail::FailScenario::setup());
     raise_file_limit();
     let clock = Clock::start();
     create_data_directory(&args.data_dir)?;
