@@ -20,7 +20,7 @@ use super::{
 use crate::domain::{endpoint::EndpointStatus, ids::EndpointId};
 
 /// How long a Dispatcher stays without work: its connections may be wanted again soon.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_millis(if cfg!(feature = "testing") { 100 } else { 10_000 });
 /// The pause after the store did not answer, or when all places for attempts are taken.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The pause where a row fell due a moment ago.

@@ -111,6 +111,11 @@ fn a_canceled_delivery_no_longer_holds_those_behind_it() {
     let receiver = Receiver::start(|_, before| if before == 0 { 500 } else { 200 });
     let (_server, api, first) = held_up(&receiver);
     let second = api.event();
+    // So much later the Dispatcher has ended itself, and only a wake-up makes a new one.
+    let later = Receiver::start(|_, before| if before == 0 { 500 } else { 200 });
+    api.endpoint_with(&later.url(), &json!({"account": "other", "retry_schedule": ["1s"]}));
+    api.post("/v1/events", &json!({"type": "batch.completed", "account": "other", "data": {"object": {}}})).expect(202);
+    later.wait_for(2);
     cancel(&api, &first);
     api.delivery_in(&second, "delivered");
 }

@@ -173,3 +173,29 @@ fn deliveries_made_while_the_clock_was_behind_still_go() {
     until("both are there", || stage.healthy.count() == 1);
     stage.work_through();
 }
+
+/// Retention goes by the wall clock. An event that was accepted while that was far ahead does not keep those behind it.
+#[test]
+fn a_clock_that_was_ahead_for_a_while_does_not_end_retention() {
+    let setup = Server::setup().args(["--retention", "1h"]);
+    let mut clock = TestClock::new(setup.root());
+    let mut server = setup.env("MYTHICHOOKS_TEST_CLOCK", clock.file()).start();
+    let api = server.admin();
+    api.endpoint(&Receiver::ok().url());
+    let years = Duration::from_secs(10 * 365 * 86_400);
+    clock.advance(years);
+    let ahead = api.event();
+    clock.go_back(years);
+    let behind = api.event();
+    for event in [&ahead, &behind] {
+        let delivery = crate::support::api::id(&api.delivery_of(event));
+        // Whether it was delivered or not: it is over.
+        let _ = api.post_empty(&format!("/v1/deliveries/{delivery}/cancel"));
+    }
+    clock.advance(Duration::from_secs(2 * 3_600));
+    server.kill();
+    server.start_again();
+    let api = server.admin();
+    until("the event is past its retention", || api.get(&format!("/v1/events/{behind}")).status == 404);
+    assert_eq!(api.get(&format!("/v1/events/{ahead}")).status, 200);
+}
