@@ -3,8 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The tests' build strikes where `FAILPOINTS` says, until the process ends.
-    #[cfg(feature = "testing")]
-    let _failpoints = fail::FailScenario::setup();
     mythichooks::cli::run()
 }
