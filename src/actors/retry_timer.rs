@@ -47,13 +47,12 @@ pub(super) struct RetryTimer {
 
 impl RetryTimer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let unread = shared.store.endpoints_with_work();
         let lifeline = Lifeline::new(&shared, Child::RetryTimer);
         Self {
             shared,
             times: BTreeSet::new(),
             by_endpoint: HashMap::new(),
-            unread,
+            unread: Vec::new(),
             sleeping: None,
             _lifeline: lifeline,
         }
@@ -115,6 +114,8 @@ impl Actor for RetryTimer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        // Now, not before: what is committed from here on is told to this timer.
+        self.unread = self.shared.store.endpoints_with_work();
         self.read_some(ctx);
     }
 }

@@ -21,7 +21,7 @@ mod schema;
 mod text;
 mod tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web;
 use bytes::Bytes;
@@ -58,7 +58,8 @@ struct Parts {
     catalog: Catalog,
     tokens: Tokens,
     lifecycle: Lifecycle,
-    document: Bytes,
+    /// Made when first asked for: a start does not wait for it.
+    document: OnceLock<Bytes>,
 }
 
 /// Why the API cannot be served.
@@ -84,7 +85,7 @@ impl Api {
         let catalog = Catalog::load(&store)?;
         let tokens = Tokens::load(&store).map_err(LoadError::Tokens)?;
         let lifecycle = Lifecycle::new();
-        let document = openapi::document().into();
+        let document = OnceLock::new();
         Ok(Self(Arc::new(Parts { store, clock, registry, live, settings, catalog, tokens, lifecycle, document })))
     }
 
@@ -130,7 +131,7 @@ impl Api {
 
     /// The OpenAPI document as JSON text.
     fn document(&self) -> &Bytes {
-        &self.0.document
+        self.0.document.get_or_init(|| openapi::document().into())
     }
 
     /// Makes this text the admin token that the server was started with; one from an earlier start is withdrawn.

@@ -89,7 +89,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MYTHICHOOKS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace, also by module
-    #[arg(long, env = "MYTHICHOOKS_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(long, env = "MYTHICHOOKS_LOG_LEVEL", value_name = "LEVEL", default_value = "info,actix_server=warn")]
     pub(super) log_level: String,
 }
 

@@ -13,7 +13,7 @@ use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::mpsc::Receiver,
-    time::{Instant, Interval, MissedTickBehavior},
+    time::{Interval, MissedTickBehavior},
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -116,7 +116,9 @@ struct Reader {
 }
 
 fn keep_alive() -> Interval {
-    let mut interval = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    let mut interval = tokio::time::interval(KEEP_ALIVE);
+    // Not at once, but after the first period.
+    interval.reset();
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
 }

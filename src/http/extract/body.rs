@@ -113,12 +113,12 @@ fn read(
     async move {
         judged?;
         let whole = async {
-            let mut body = BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| Problem::new(Kind::MalformedBody, "the body could not be read whole"))?;
-                if body.len() + chunk.len() > limit {
-                    return Err(too_large(limit));
-                }
+            let Some(first) = next_chunk(&mut payload, 0, limit).await? else { return Ok(Bytes::new()) };
+            // Most bodies come in one piece, which is then not copied.
+            let Some(second) = next_chunk(&mut payload, first.len(), limit).await? else { return Ok(first) };
+            let mut body = BytesMut::from(first);
+            body.extend_from_slice(&second);
+            while let Some(chunk) = next_chunk(&mut payload, body.len(), limit).await? {
                 body.extend_from_slice(&chunk);
             }
             Ok(body.freeze())
@@ -127,6 +127,13 @@ fn read(
             Err(Problem::new(Kind::BodyTimeout, format!("it must come within {} seconds", SLOWEST_BODY.as_secs())))
         })
     }
+}
+
+/// The next piece of a body of which so much is `read`.
+async fn next_chunk(payload: &mut Payload, read: usize, limit: usize) -> Result<Option<Bytes>, Problem> {
+    let Some(chunk) = payload.next().await else { return Ok(None) };
+    let chunk = chunk.map_err(|_| Problem::new(Kind::MalformedBody, "the body could not be read whole"))?;
+    if read + chunk.len() > limit { Err(too_large(limit)) } else { Ok(Some(chunk)) }
 }
 
 fn check_head(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
