@@ -82,6 +82,8 @@ impl Actor for AuditLog {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(1_024);
+        // What was in the mailbox of one that panicked never reached its readers.
+        self.shared.live.drop_readers();
         ctx.run_later(Duration::from_secs(1), Self::prune);
     }
 }

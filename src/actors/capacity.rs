@@ -29,7 +29,7 @@ impl Capacity {
 
     /// A place for one more attempt; `first` of its endpoint: always.
     pub fn take(self: &Arc<Self>, first: bool) -> Option<Place> {
-        let before = self.taken.fetch_add(1, Ordering::AcqRel);
+        let before = self.taken.fetch_add(1, Ordering::SeqCst);
         let place = Place(Arc::clone(self));
         (first || before < self.bound).then_some(place)
     }
@@ -37,7 +37,7 @@ impl Capacity {
     /// Places taken now.
     #[must_use]
     pub fn taken(&self) -> usize {
-        self.taken.load(Ordering::Acquire)
+        self.taken.load(Ordering::SeqCst)
     }
 
     /// Resolves when no place is taken.

@@ -70,8 +70,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.slot.leases().release(self.delivery);
-        self.shared.dispatchers.nudge(self.endpoint.id);
+        let why = self.slot.leases().release(self.delivery);
+        self.shared.dispatchers.nudge(self.endpoint.id, why);
     }
 }
 

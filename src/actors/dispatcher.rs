@@ -124,6 +124,10 @@ impl Dispatcher {
                 self.pace.give_back();
                 return Plan::After(PAUSE);
             };
+            // Looked at with the place taken: who stops waits for the places that are taken.
+            if self.shared.is_stopping() {
+                return Plan::Idle;
+            }
             let manner = Manner { held: endpoint.status != EndpointStatus::Enabled, ordered: endpoint.ordered };
             let next = self.turns.next(&self.shared.store, self.shared.clock.steady(), manner, &mut leases);
             let turn = match next {

@@ -52,11 +52,19 @@ impl BitOr for Wake {
     }
 }
 
+/// A delivery with an attempt under way.
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    /// It waits for its first turn all the same.
+    fresh: bool,
+    /// A due row of it was passed over meanwhile.
+    passed_over: bool,
+}
+
 /// What is in flight to one endpoint, and how far its queue was read.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    /// Deliveries with an attempt under way, and whether they wait for their first turn all the same.
-    in_flight: BTreeMap<DeliveryId, bool>,
+    in_flight: BTreeMap<DeliveryId, InFlight>,
     /// The queue was read up to here.
     read_to: Option<DeliveryId>,
     /// The first delivery that was read and has not had its turn.
@@ -72,12 +80,21 @@ impl Leases {
         self.in_flight.contains_key(&delivery)
     }
 
-    pub(super) fn take(&mut self, delivery: DeliveryId, fresh: bool) {
-        self.in_flight.insert(delivery, fresh);
+    /// Whether a due row is to be passed over, since an attempt of its delivery is under way; the due rows are read
+    /// again when that is over.
+    pub(super) fn passes_over(&mut self, delivery: DeliveryId) -> bool {
+        let held = self.in_flight.get_mut(&delivery);
+        held.map(|in_flight| in_flight.passed_over = true).is_some()
     }
 
-    pub(super) fn release(&mut self, delivery: DeliveryId) {
-        self.in_flight.remove(&delivery);
+    pub(super) fn take(&mut self, delivery: DeliveryId, fresh: bool) {
+        self.in_flight.insert(delivery, InFlight { fresh, passed_over: false });
+    }
+
+    /// The attempt is over; what its Dispatcher is to look for because of it.
+    pub(super) fn release(&mut self, delivery: DeliveryId) -> Wake {
+        let passed_over = self.in_flight.remove(&delivery).is_some_and(|in_flight| in_flight.passed_over);
+        if passed_over { Wake::DUE } else { Wake::default() }
     }
 
     /// The delivery still waits for its first turn: the queue's position must not pass it.
@@ -92,7 +109,7 @@ impl Leases {
 
     /// Up to where all fresh deliveries have had their first turn once `settling` has had its own.
     pub(super) fn position(&self, settling: Option<DeliveryId>) -> DeliveryId {
-        let fresh = self.in_flight.iter().filter(|(_, fresh)| **fresh).map(|(id, _)| *id);
+        let fresh = self.in_flight.iter().filter(|(_, in_flight)| in_flight.fresh).map(|(id, _)| *id);
         let waiting = fresh.filter(|id| Some(*id) != settling).chain(self.next_turn).min();
         // One that is sent by hand may lie beyond what was read: what is between has not had its turn.
         let read_to = self.read_to.unwrap_or(DeliveryId::MIN);
@@ -165,8 +182,9 @@ impl Dispatchers {
     }
 
     /// Tells the endpoint's Dispatcher, if there is one, to look again.
-    pub(super) fn nudge(&self, endpoint: EndpointId) {
-        if let Some(entry) = self.running().get(&endpoint) {
+    pub(super) fn nudge(&self, endpoint: EndpointId, why: Wake) {
+        if let Some(entry) = self.running().get_mut(&endpoint) {
+            entry.waiting = entry.waiting | why;
             entry.addr.do_send(Look);
         }
     }
@@ -236,13 +254,14 @@ mod tests {
         leases.take(id(3), false);
         assert_eq!(leases.position(Some(id(11))), id(9), "10 is still under way");
         assert_eq!(leases.position(Some(id(10))), id(10));
-        leases.release(id(10));
+        assert!(leases.release(id(10)).is_none());
         assert_eq!(leases.position(Some(id(11))), id(11), "12 waits for its turn");
         leases.read(id(20), None);
         assert_eq!(leases.position(Some(id(11))), id(20));
         assert_eq!(leases.position(None), id(10), "an interrupted turn is to be taken again");
         leases.put_back(id(11));
-        leases.release(id(11));
+        assert!(leases.passes_over(id(11)));
+        assert_eq!(leases.release(id(11)), Wake::DUE, "its rows were passed over");
         assert_eq!(leases.position(None), id(10), "until the queue is read again");
     }
 }

@@ -77,7 +77,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.stopping.load(Ordering::SeqCst)
     }
 }
 
@@ -145,7 +145,7 @@ impl Actors {
 
     /// From now on no new attempt is started, and live readers are let go.
     pub fn stop_starting(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.live.close();
     }
 

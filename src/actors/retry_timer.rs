@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::{ids::EndpointId, time::Timestamp},
-    store::DueClass,
+    store::{DueClass, StoreError},
 };
 
 /// The clock is looked at this often at least: the steady clock also counts the time that a machine slept through,
@@ -70,26 +70,36 @@ impl RetryTimer {
 
     /// Reads some endpoints' first due rows; overdue ones start at once, and so do those with fresh deliveries.
     fn read_some(&mut self, ctx: &mut Context<Self>) {
+        let mut failed = Vec::new();
         for _ in 0..CHUNK {
             let Some(endpoint) = self.unread.pop() else { break };
             wake(&self.shared, endpoint, Wake::FRESH);
-            for class in [DueClass::AskedFor, DueClass::InTurn] {
-                match self.shared.store.next_due(endpoint, class) {
-                    Ok(Some(at)) => self.note(Due { endpoint, at }),
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!(%endpoint, %error, "the due rows could not be read; trying again");
-                        self.unread.push(endpoint);
-                        ctx.run_later(Duration::from_secs(1), Self::read_some);
-                        return;
-                    }
-                }
+            if let Err(error) = self.read(endpoint) {
+                tracing::warn!(%endpoint, %error, "the due rows could not be read; trying again");
+                failed.push(endpoint);
             }
         }
         self.ring(ctx);
         if !self.unread.is_empty() {
             ctx.run_later(Duration::ZERO, Self::read_some);
         }
+        if !failed.is_empty() {
+            // The other endpoints do not wait for these.
+            ctx.run_later(Duration::from_secs(1), move |timer, ctx| {
+                timer.unread.append(&mut failed);
+                timer.read_some(ctx);
+            });
+        }
+    }
+
+    fn read(&mut self, endpoint: EndpointId) -> Result<(), StoreError> {
+        fail_point!("retry_timer::read", |_| Err(StoreError::Failed("an injected failure".to_owned())));
+        for class in [DueClass::AskedFor, DueClass::InTurn] {
+            if let Some(at) = self.shared.store.next_due(endpoint, class, Timestamp::EPOCH)? {
+                self.note(Due { endpoint, at });
+            }
+        }
+        Ok(())
     }
 
     /// Wakes all whose time has come, and sleeps until the next.

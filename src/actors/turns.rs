@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use fail::fail_point;
+
 use super::dispatchers::{Leases, Wake};
 use crate::{
     domain::{
@@ -97,7 +99,7 @@ impl Turns {
         }
         if manner.held {
             self.due.clear();
-            return self.wait(store, &[DueClass::AskedFor], leases);
+            return self.wait(store, now, &[DueClass::AskedFor]);
         }
         let next = if manner.ordered {
             self.next_in_order(store, now, leases)?
@@ -106,17 +108,18 @@ impl Turns {
         };
         leases.read(self.read_to, self.fresh.front().map(|delivery| delivery.id));
         match next {
-            Next::Nothing => self.wait(store, &[DueClass::AskedFor, DueClass::InTurn], leases),
+            Next::Nothing => self.wait(store, now, &[DueClass::AskedFor, DueClass::InTurn]),
             next => Ok(next),
         }
     }
 
-    fn next_asked(&mut self, store: &Store, now: Timestamp, leases: &Leases) -> Result<Option<Turn>, StoreError> {
+    fn next_asked(&mut self, store: &Store, now: Timestamp, leases: &mut Leases) -> Result<Option<Turn>, StoreError> {
         if self.asked.is_empty() && self.more.has(Wake::DUE) {
-            self.asked = store.due(self.endpoint, DueClass::AskedFor, now, WINDOW)?.into();
+            self.asked = store.due(self.endpoint, DueClass::AskedFor, now, WINDOW + leases.count())?.into();
         }
         while let Some(row) = self.asked.pop_front() {
-            if leases.holds(row.delivery) {
+            // It was read a while ago: it may have been made since, or canceled with its delivery.
+            if leases.passes_over(row.delivery) || !store.is_due(self.endpoint, row)? {
                 continue;
             }
             if let Some(delivery) = store.delivery(row.delivery)? {
@@ -126,7 +129,7 @@ impl Turns {
         Ok(None)
     }
 
-    fn next_of_either(&mut self, store: &Store, now: Timestamp, leases: &Leases) -> Result<Next, StoreError> {
+    fn next_of_either(&mut self, store: &Store, now: Timestamp, leases: &mut Leases) -> Result<Next, StoreError> {
         self.retries_first = !self.retries_first;
         for retries in [!self.retries_first, self.retries_first] {
             let turn = if retries { self.next_due(store, now, leases)? } else { self.next_fresh(store, leases)? };
@@ -137,12 +140,12 @@ impl Turns {
         Ok(Next::Nothing)
     }
 
-    fn next_due(&mut self, store: &Store, now: Timestamp, leases: &Leases) -> Result<Option<Turn>, StoreError> {
+    fn next_due(&mut self, store: &Store, now: Timestamp, leases: &mut Leases) -> Result<Option<Turn>, StoreError> {
         if self.due.is_empty() && self.more.has(Wake::DUE) {
-            self.due = store.due(self.endpoint, DueClass::InTurn, now, WINDOW)?.into();
+            self.due = store.due(self.endpoint, DueClass::InTurn, now, WINDOW + leases.count())?.into();
         }
         while let Some(row) = self.due.pop_front() {
-            if !leases.holds(row.delivery)
+            if !leases.passes_over(row.delivery)
                 && let Some(delivery) = store.delivery(row.delivery)?
                 && waits_for(&delivery, row)
             {
@@ -153,15 +156,25 @@ impl Turns {
     }
 
     fn next_fresh(&mut self, store: &Store, leases: &Leases) -> Result<Option<Turn>, StoreError> {
+        let delivery = self.oldest_fresh(store, leases)?;
+        if delivery.is_some() {
+            self.fresh.pop_front();
+        }
+        Ok(delivery.map(|delivery| Turn { delivery, due: None }))
+    }
+
+    /// The first of the window, read again and left there.
+    fn oldest_fresh(&mut self, store: &Store, leases: &Leases) -> Result<Option<Delivery>, StoreError> {
         while self.has_fresh(store)? {
-            let Some(read) = self.fresh.pop_front() else { break };
-            if leases.holds(read.id) {
-                continue;
-            }
+            let Some(first) = self.fresh.front().map(|read| read.id) else { break };
+            fail_point!("dispatcher::read", |_| Err(StoreError::Failed("an injected failure".to_owned())));
             // It was read a while ago: it may have been canceled since, or delivered by hand.
-            if let Some(delivery) = store.delivery(read.id)?.filter(Delivery::is_fresh) {
-                return Ok(Some(Turn { delivery, due: None }));
+            if !leases.holds(first)
+                && let Some(delivery) = store.delivery(first)?.filter(Delivery::is_fresh)
+            {
+                return Ok(Some(delivery));
             }
+            self.fresh.pop_front();
         }
         Ok(None)
     }
@@ -187,7 +200,7 @@ impl Turns {
             let Some(delivery) = store.delivery(row.delivery)?.filter(|delivery| waits_for(delivery, row)) else {
                 continue;
             };
-            if self.has_fresh(store)? && self.fresh.front().is_some_and(|fresh| fresh.id < row.delivery) {
+            if self.oldest_fresh(store, leases)?.is_some_and(|fresh| fresh.id < row.delivery) {
                 break;
             }
             let turn = Turn { delivery, due: Some(row) };
@@ -196,20 +209,17 @@ impl Turns {
         Ok(self.next_fresh(store, leases)?.map_or(Next::Nothing, |turn| Next::Turn(Box::new(turn))))
     }
 
-    /// Nothing is left to do now: when will there be?
-    fn wait(&mut self, store: &Store, classes: &[DueClass], leases: &Leases) -> Result<Next, StoreError> {
+    /// Nothing is left to do now: when will there be? Rows up to now were all read: those that are still there belong
+    /// to deliveries in flight, or wait for others in an ordered endpoint.
+    fn wait(&mut self, store: &Store, now: Timestamp, classes: &[DueClass]) -> Result<Next, StoreError> {
         self.more = self.more.without(Wake::DUE);
         let mut first = None;
         for class in classes {
-            if let Some(at) = store.next_due(self.endpoint, *class)? {
+            if let Some(at) = store.next_due(self.endpoint, *class, now)? {
                 first = Some(first.map_or(at, |first: Timestamp| first.min(at)));
             }
         }
-        // A row whose delivery is in flight is still there; what follows from it is seen when that attempt is settled.
-        Ok(match first {
-            Some(at) if leases.count() == 0 => Next::Wait(at),
-            _ => Next::Nothing,
-        })
+        Ok(first.map_or(Next::Nothing, Next::Wait))
     }
 }
 

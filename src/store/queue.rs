@@ -4,7 +4,7 @@ use super::{
     DueClass, DueRow, FreshRead, Store, StoreError,
     engine::Order,
     keys::{self, Row},
-    reading,
+    reading::{self, Rows as _},
     stored::Life,
 };
 use crate::domain::{
@@ -63,10 +63,25 @@ impl Store {
         Ok(rows)
     }
 
-    /// The time of the endpoint's first due row of this class.
-    pub fn next_due(&self, endpoint: EndpointId, class: DueClass) -> Result<Option<Timestamp>, StoreError> {
-        let end_of_time = Timestamp::from_millis(i64::MAX);
-        Ok(self.due(endpoint, class, end_of_time, 1)?.first().map(|due| due.at))
+    /// The time of the endpoint's first due row of this class that is later than `after`.
+    pub fn next_due(
+        &self,
+        endpoint: EndpointId,
+        class: DueClass,
+        after: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let from = keys::due_after(endpoint, class, after);
+        let to = keys::end_of(&keys::due_of(endpoint, class));
+        let first = self.shared().engine.range(&from, &to, Order::Ascending).next().transpose()?;
+        Ok(first.and_then(|entry| match Row::parse(&entry.key) {
+            Some((Row::Due(_, due), _)) => Some(due.at),
+            _ => None,
+        }))
+    }
+
+    /// Whether a due row that was read before is still there.
+    pub fn is_due(&self, endpoint: EndpointId, row: DueRow) -> Result<bool, StoreError> {
+        Ok(self.shared().get(&Row::Due(endpoint, row).key())?.is_some())
     }
 
     /// Of all due rows of an endpoint with [`DueClass::InTurn`], the `limit` that belong to the oldest deliveries,

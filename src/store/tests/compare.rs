@@ -44,7 +44,11 @@ pub fn compare(store: &Store, model: &Model) {
             let mut found: Vec<_> = rows.iter().map(|due| (due.delivery, due.trigger)).collect();
             found.sort_unstable();
             assert_eq!(found, model.due(*id, class), "{class:?} of {id}");
-            assert_eq!(store.next_due(*id, class).unwrap(), rows.first().map(|due| due.at));
+            let first = rows.first().map(|due| due.at);
+            assert_eq!(store.next_due(*id, class, Timestamp::EPOCH).unwrap(), first);
+            let later = first.and_then(|first| rows.iter().map(|due| due.at).find(|at| *at > first));
+            assert_eq!(store.next_due(*id, class, first.unwrap_or(Timestamp::EPOCH)).unwrap(), later);
+            assert!(rows.iter().all(|row| store.is_due(*id, *row).unwrap()));
             due_in_all += found.len();
         }
         let oldest = store.oldest_due(*id, 1_000).unwrap();

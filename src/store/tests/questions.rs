@@ -30,7 +30,7 @@ fn an_event_is_delivered_and_its_log_outlives_a_restart() {
         assert_eq!(settled.delivery.status, DeliveryStatus::Pending);
         assert!(store.fresh(endpoint, DeliveryId::MIN, 10).unwrap().deliveries.is_empty());
         let five_minutes = started_at.plus(Duration::from_mins(5));
-        assert_eq!(store.next_due(endpoint, DueClass::InTurn).unwrap(), Some(five_minutes));
+        assert_eq!(store.next_due(endpoint, DueClass::InTurn, Timestamp::EPOCH).unwrap(), Some(five_minutes));
         (event.first_delivery, endpoint)
     });
     drop(store);

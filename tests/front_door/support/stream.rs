@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -11,6 +12,7 @@ use super::wait::eventually;
 
 pub struct Events {
     seen: Arc<Mutex<Vec<(String, Value)>>>,
+    ended: Arc<AtomicBool>,
     stream: TcpStream,
     pub head: String,
 }
@@ -31,23 +33,35 @@ impl Events {
         }
         let seen = Arc::new(Mutex::new(Vec::new()));
         let filling = Arc::clone(&seen);
+        let ended = Arc::new(AtomicBool::new(false));
+        let ending = Arc::clone(&ended);
         std::thread::spawn(move || {
             let mut name = "message".to_owned();
             for line in reader.lines() {
-                let Ok(line) = line else { return };
+                let Ok(line) = line else { break };
                 if let Some(event) = line.strip_prefix("event:") {
                     event.trim().clone_into(&mut name);
                 } else if let Some(data) = line.strip_prefix("data:") {
                     let data = serde_json::from_str(data.trim()).unwrap_or(Value::Null);
                     filling.lock().unwrap().push((std::mem::replace(&mut name, "message".to_owned()), data));
                 }
+                // The last chunk of a chunked body is empty.
+                if line == "0" {
+                    break;
+                }
             }
+            ending.store(true, Ordering::SeqCst);
         });
-        Events { seen, stream, head }
+        Events { seen, ended, stream, head }
     }
 
     pub fn seen(&self) -> Vec<(String, Value)> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Whether the server has ended it.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// Waits for an event that `wanted` takes.
