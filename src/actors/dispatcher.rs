@@ -14,7 +14,7 @@ use super::{
     dispatchers::{self, Slot, Wake},
     floor::Shared,
     pace::Pace,
-    retry_timer::Due,
+    retry_timer::{self, Due},
     turns::{Manner, Next, Turns},
 };
 use crate::domain::{endpoint::EndpointStatus, ids::EndpointId};
@@ -158,9 +158,7 @@ impl Dispatcher {
                 self.turns.woken(&self.shared.store, Wake::DUE);
                 return Plan::After(JUST_NOW);
             }
-            if let Some(timer) = &*self.shared.timer.load() {
-                timer.do_send(Due { endpoint: self.endpoint, at });
-            }
+            retry_timer::tell(&self.shared, Due { endpoint: self.endpoint, at });
         }
         if in_flight > 0 { Plan::AfterAttempt } else { Plan::Idle }
     }

@@ -111,10 +111,9 @@ impl Leases {
     pub(super) fn position(&self, settling: Option<DeliveryId>) -> DeliveryId {
         let fresh = self.in_flight.iter().filter(|(_, in_flight)| in_flight.fresh).map(|(id, _)| *id);
         let waiting = fresh.filter(|id| Some(*id) != settling).chain(self.next_turn).min();
-        match waiting {
-            Some(first) => DeliveryId::from_u128(first.as_u128().saturating_sub(1)),
-            None => self.read_to.unwrap_or(DeliveryId::MIN),
-        }
+        // One that is sent by hand may lie beyond what was read: what is between has not had its turn.
+        let read_to = self.read_to.unwrap_or(DeliveryId::MIN);
+        waiting.map_or(read_to, |first| read_to.min(DeliveryId::from_u128(first.as_u128().saturating_sub(1))))
     }
 }
 
@@ -246,6 +245,9 @@ mod tests {
         let id = DeliveryId::from_u128;
         let mut leases = Leases::default();
         assert_eq!(leases.position(None), DeliveryId::MIN);
+        leases.take(id(30), true);
+        assert_eq!(leases.position(None), DeliveryId::MIN, "sent by hand before the queue was read");
+        leases.release(id(30));
         leases.read(id(20), Some(id(12)));
         leases.take(id(10), true);
         leases.take(id(11), true);

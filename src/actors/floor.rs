@@ -67,6 +67,8 @@ pub(super) struct Shared {
     pub(super) live: LiveTail,
     pub(super) registry: ArcSwapOption<Addr<EndpointRegistry>>,
     pub(super) timer: ArcSwapOption<Addr<RetryTimer>>,
+    /// The timer's mailbox was full: it is to read the rows themselves.
+    pub(super) timer_missed: AtomicBool,
     pub(super) audit_log: ArcSwapOption<Addr<AuditLog>>,
     pub(super) supervisor: OnceLock<Addr<Supervisor>>,
     /// No new attempt is started any more.
@@ -112,6 +114,7 @@ impl Actors {
             live: LiveTail::default(),
             registry: ArcSwapOption::empty(),
             timer: ArcSwapOption::empty(),
+            timer_missed: AtomicBool::new(false),
             audit_log: ArcSwapOption::empty(),
             supervisor: OnceLock::new(),
             stopping: AtomicBool::new(false),

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -24,6 +24,9 @@ use crate::{
 /// which a sleeping task does not notice.
 const LONGEST_SLEEP: Duration = Duration::from_millis(if cfg!(feature = "testing") { 20 } else { 1_000 });
 
+/// Messages that may wait.
+const MAILBOX: usize = 4_096;
+
 /// Endpoints that are read from the store in one go at the start.
 const CHUNK: usize = 256;
 
@@ -33,6 +36,15 @@ const CHUNK: usize = 256;
 pub(super) struct Due {
     pub(super) endpoint: EndpointId,
     pub(super) at: Timestamp,
+}
+
+/// Tells the timer. A full mailbox takes nothing more: then the timer reads the rows themselves, as at its start.
+pub(super) fn tell(shared: &Shared, due: Due) {
+    if let Some(timer) = &*shared.timer.load()
+        && timer.try_send(due).is_err()
+    {
+        shared.timer_missed.store(true, Ordering::Release);
+    }
 }
 
 pub(super) struct RetryTimer {
@@ -124,6 +136,7 @@ impl Actor for RetryTimer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
         // Now, not before: what is committed from here on is told to this timer.
         self.unread = self.shared.store.endpoints_with_work();
         self.read_some(ctx);
@@ -137,7 +150,10 @@ impl Handler<Due> for RetryTimer {
         fail_point!("retry_timer::handle");
         let first = self.times.first().map(|(at, _)| *at);
         self.note(due);
-        if first.is_none_or(|first| due.at < first) {
+        if self.shared.timer_missed.swap(false, Ordering::AcqRel) {
+            self.unread = self.shared.store.endpoints_with_work();
+            self.read_some(ctx);
+        } else if first.is_none_or(|first| due.at < first) {
             self.ring(ctx);
         }
     }

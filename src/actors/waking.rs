@@ -10,7 +10,7 @@ use super::{
     audit_log::Committed,
     dispatchers::{Wake, wake},
     floor::Shared,
-    retry_timer::Due,
+    retry_timer::{self, Due},
 };
 use crate::{
     domain::{delivery::DeliveryStatus, endpoint::EndpointStatus, ids::EndpointId},
@@ -67,9 +67,7 @@ impl Observer for Waking {
                 }
                 Change::Due { endpoint, at } if *at <= now => wake(&self.shared, *endpoint, Wake::DUE),
                 Change::Due { endpoint, at } => {
-                    if let Some(timer) = &*self.shared.timer.load() {
-                        timer.do_send(Due { endpoint: *endpoint, at: *at });
-                    }
+                    retry_timer::tell(&self.shared, Due { endpoint: *endpoint, at: *at });
                 }
                 // In an ordered endpoint it may have held the others.
                 Change::Changed { delivery, .. } if delivery.status == DeliveryStatus::Canceled => {

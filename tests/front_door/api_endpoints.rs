@@ -91,6 +91,25 @@ fn paused_holds_and_resumes() {
 }
 
 #[test]
+fn a_retry_by_hand_on_a_paused_endpoint_does_not_pass_over_what_is_held() {
+    let mut server = Server::start();
+    let receiver = Receiver::ok();
+    let path = format!("/v1/endpoints/{}", id(&server.admin().endpoint(&receiver.url())));
+    server.admin().send("PATCH", &path, &json!({"status": "paused"})).expect(200);
+    let held: Vec<String> = (0..3).map(|_| server.admin().event()).collect();
+    let newest = id(&server.admin().delivery_of(&held[2]));
+    server.admin().post_empty(&format!("/v1/deliveries/{newest}/retry")).expect(202);
+    server.admin().delivery_in(&held[2], "delivered");
+    server.kill();
+    server.start_again();
+    server.admin().send("PATCH", &path, &json!({"status": "enabled"})).expect(200);
+    for event in &held {
+        server.admin().delivery_in(event, "delivered");
+    }
+    assert_eq!(receiver.count(), 3);
+}
+
+#[test]
 fn disabled_queues_nothing_new_and_a_replay_of_the_missed_catches_up() {
     let server = Server::start();
     let api = server.admin();

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::attempts::AttemptResource;
 use crate::{
+    clock::Clock,
     domain::{
         attempt::Attempt,
         delivery::Delivery,
@@ -120,8 +121,11 @@ impl DeliveryQuery {
     }
 }
 
-impl From<&Delivery> for DeliveryResource {
-    fn from(delivery: &Delivery) -> Self {
+impl DeliveryResource {
+    /// The delivery; the time of its next attempt is told as the clock on the wall will show it.
+    pub fn of(delivery: &Delivery, clock: &Clock) -> Self {
+        // A fresh one has been due since it was made.
+        let shown = |at| if delivery.is_fresh() { delivery.created_at } else { clock.wall_at(at) };
         Self {
             id: Text(delivery.id),
             event_id: Text(delivery.event_id.clone()),
@@ -131,7 +135,7 @@ impl From<&Delivery> for DeliveryResource {
             status: Text(delivery.status),
             test: delivery.test,
             attempts_made: delivery.attempts_made,
-            next_attempt_at: delivery.next.map(|next| Text(next.at)),
+            next_attempt_at: delivery.next.map(|next| Text(shown(next.at))),
             last_response_code: delivery.last_response_code,
             created_at: Text(delivery.created_at),
             completed_at: delivery.completed_at.map(Text),
@@ -151,7 +155,7 @@ pub async fn list(
     let filter = query.filter.clone().filter(&caller)?;
     let (limit, after) = (query.limit(), query.after()?);
     let page = api.store().read(move |store| list::fill(limit, after, |part| store.deliveries(&filter, part))).await?;
-    let deliveries = page.items.iter().map(DeliveryResource::from).collect();
+    let deliveries = page.items.iter().map(|delivery| DeliveryResource::of(delivery, api.clock())).collect();
     Ok(answer::ok(&query.page(deliveries, page.next.as_ref())))
 }
 
@@ -180,7 +184,7 @@ pub async fn get(
     let payload = String::from_utf8(body.bytes().to_vec())
         .map_err(|_| Problem::new(Kind::Unavailable, "the payload cannot be read from the store"))?;
     Ok(answer::ok(&DeliveryWithAttempts {
-        delivery: DeliveryResource::from(&delivery),
+        delivery: DeliveryResource::of(&delivery, api.clock()),
         url: endpoint.as_ref().map(|endpoint| endpoint.url.clone()),
         payload,
         request_headers: request_headers(&delivery, endpoint.as_deref(), &body, at, caller.sees_secrets()),

@@ -133,7 +133,7 @@ pub async fn retry(
     let audit = caller.audit("delivery.retried", &delivery.id, Some(&delivery.account), "");
     let retried = api.store().retry(vec![delivery.id], audit).await?;
     let delivery = retried.first().ok_or_else(|| Problem::not_found("delivery"))?;
-    Ok(answer::accepted(&DeliveryResource::from(delivery)))
+    Ok(answer::accepted(&DeliveryResource::of(delivery, api.clock())))
 }
 
 /// Cancel a delivery
@@ -161,7 +161,7 @@ pub async fn cancel(
         let status = canceled.delivery.status.as_str();
         return Err(Problem::new(Kind::Conflict, format!("the delivery is not pending, but {status}")));
     }
-    Ok(answer::ok(&DeliveryResource::from(&canceled.delivery)))
+    Ok(answer::ok(&DeliveryResource::of(&canceled.delivery, api.clock())))
 }
 
 /// Retry many deliveries

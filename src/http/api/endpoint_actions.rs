@@ -99,7 +99,7 @@ pub async fn test(
     let event = accepted.filter(|event| event.delivery_count > 0).ok_or_else(|| Problem::not_found("endpoint"))?;
     let delivery = api.store().read(move |store| store.delivery(event.first_delivery)).await?;
     let delivery = delivery.ok_or_else(|| Problem::not_found("delivery"))?;
-    Ok(answer::accepted(&DeliveryResource::from(&delivery)))
+    Ok(answer::accepted(&DeliveryResource::of(&delivery, api.clock())))
 }
 
 /// Send again

@@ -320,7 +320,7 @@ pub async fn get(
         test: resource.test,
         data: EventData { object },
         payload,
-        deliveries: deliveries.items.iter().map(DeliveryResource::from).collect(),
+        deliveries: deliveries.items.iter().map(|delivery| DeliveryResource::of(delivery, api.clock())).collect(),
         has_more_deliveries: deliveries.next.is_some(),
     }))
 }

@@ -172,7 +172,7 @@ impl Reader {
                 StreamItem {
                     at,
                     delivery_id: Text(delivery.id),
-                    delivery: (&**delivery).into(),
+                    delivery: DeliveryResource::of(delivery, self.api.clock()),
                     previous_status: None,
                     attempt: Some((&**attempt).into()),
                 },
@@ -182,7 +182,7 @@ impl Reader {
                 StreamItem {
                     at,
                     delivery_id: Text(delivery.id),
-                    delivery: (&**delivery).into(),
+                    delivery: DeliveryResource::of(delivery, self.api.clock()),
                     previous_status: before.map(Text),
                     attempt: None,
                 },
