@@ -13,8 +13,7 @@ use super::{
     retry_timer::Due,
 };
 use crate::{
-    domain::endpoint::EndpointStatus,
-    domain::ids::EndpointId,
+    domain::{delivery::DeliveryStatus, endpoint::EndpointStatus, ids::EndpointId},
     store::{Change, Observer},
 };
 
@@ -33,6 +32,10 @@ impl Waking {
         let routing = self.shared.routing.load();
         // One that is not known here may be so new that the snapshot does not have it yet.
         routing.endpoint(endpoint).is_none_or(|endpoint| endpoint.status == EndpointStatus::Enabled)
+    }
+
+    fn is_ordered(&self, endpoint: EndpointId) -> bool {
+        self.shared.routing.load().endpoint(endpoint).is_some_and(|endpoint| endpoint.ordered)
     }
 
     fn tell_readers(&self, changes: &[Change]) {
@@ -66,6 +69,12 @@ impl Observer for Waking {
                 Change::Due { endpoint, at } => {
                     if let Some(timer) = &*self.shared.timer.load() {
                         timer.do_send(Due { endpoint: *endpoint, at: *at });
+                    }
+                }
+                // The one that held the others of an ordered endpoint may be gone.
+                Change::Changed { delivery, .. } if delivery.status == DeliveryStatus::Canceled => {
+                    if self.is_ordered(delivery.endpoint_id) {
+                        wake(&self.shared, delivery.endpoint_id, Wake::DUE);
                     }
                 }
                 Change::Settled { .. } | Change::Changed { .. } => {}
