@@ -135,7 +135,18 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
     if !GLOBAL_UNICAST.contains(&address) {
         return Some("not a global unicast address");
     }
+    if isatap_v4(address).is_some_and(|inner| forbidden_v4(inner).is_some()) {
+        return Some("an ISATAP tunnel address of an IPv4 address that is not public");
+    }
     FORBIDDEN_V6.iter().find(|(range, _)| range.contains(&address)).map(|(_, what)| *what)
+}
+
+/// The IPv4 address that an ISATAP interface leads to, under whatever prefix (RFC 5214, 6.1).
+fn isatap_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [.., flags, 0x5efe, high, low] = address.segments() else { return None };
+    let [a, b] = high.to_be_bytes();
+    let [c, d] = low.to_be_bytes();
+    matches!(flags, 0 | 0x200).then(|| Ipv4Addr::new(a, b, c, d))
 }
 
 fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
@@ -185,6 +196,7 @@ mod tests {
             "2003::1",
             "3fff:1000::1",
             "64:ff9b::8.8.8.8",
+            "2001:470:1:1:200:5efe:8.8.8.8",
         ] {
             assert_eq!(Guard::default().check(address.parse().unwrap()), Ok(()), "{address}");
         }
@@ -238,6 +250,8 @@ mod tests {
             ("64:ff9b::10.0.0.1", "NAT64"),
             ("64:ff9b::169.254.169.254", "NAT64"),
             ("64:ff9b:1::8.8.8.8", "NAT64"),
+            ("2001:470:1:1::5efe:127.0.0.1", "ISATAP"),
+            ("2001:470:1:1:200:5efe:10.0.0.1", "ISATAP"),
             ("64:ff9b:2::1", "not a global"),
             ("100::1", "discard"),
             ("100:0:0:1::1", "not a global"),

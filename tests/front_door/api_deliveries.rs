@@ -1,5 +1,7 @@
 //! The log of deliveries, and what people do by hand: retry, cancel, replay.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::api::{attempts, id};
@@ -254,4 +256,23 @@ fn a_replay_takes_what_it_selects() {
     let without = json!({"select": "all"});
     let problem = api.post(&format!("/v1/endpoints/{endpoint}/replay"), &without).any_problem();
     assert!(problem.to_string().contains("since"), "{problem}");
+}
+
+#[test]
+fn canceling_the_one_that_holds_the_others_of_an_ordered_endpoint_lets_them_go() {
+    let server = Server::setup().documented_schedule().start();
+    let api = server.admin();
+    let receiver = Receiver::start(|_, n| if n == 0 { 500 } else { 200 });
+    api.endpoint_with(&receiver.url(), &json!({"ordered": true}));
+    let events: Vec<String> = (0..3).map(|_| api.event()).collect();
+    let held_up = id(&api.delivery_after(&events[0], 1));
+    let canceled = Instant::now();
+    api.post_empty(&format!("/v1/deliveries/{held_up}/cancel")).expect(200);
+    for event in &events[1..] {
+        api.delivery_in(event, "delivered");
+    }
+    // An idle Dispatcher looks once more after ten seconds, and never again after that.
+    assert!(canceled.elapsed() < Duration::from_secs(8), "nobody was woken");
+    let order: Vec<String> = receiver.requests().iter().map(|request| request.event_id()).collect();
+    assert_eq!(order, events);
 }

@@ -134,11 +134,20 @@ fn failure_is_1() {
             "--ca-file",
             absent.to_str().unwrap(),
         ],
+        &[
+            "serve",
+            "--data-dir",
+            scratch.path().join("f").to_str().unwrap(),
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-token-file",
+            absent.to_str().unwrap(),
+        ],
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output));
         assert!(!text(&output).is_empty(), "{args:?} said nothing");
-        assert!(!text(&output).contains("panicked"), "{}", text(&output));
+        assert!(!text(&output).contains("panic"), "{}", text(&output));
     }
 }
 
@@ -230,10 +239,15 @@ fn it_listens_on_a_unix_socket() {
 #[test]
 fn every_flag_is_an_environment_variable_too() {
     let setup = Server::setup().documented_schedule();
-    let server = setup.env("MYTHICHOOKS_RETRY_SCHEDULE", "7m,11m").env("MYTHICHOOKS_REQUEST_TIMEOUT", "9s").start();
+    let setup = setup.env("MYTHICHOOKS_RETRY_SCHEDULE", "7m,11m").env("MYTHICHOOKS_REQUEST_TIMEOUT", "9s");
+    let server = setup.start();
     let endpoint = server.admin().endpoint("http://127.0.0.1:9/");
     assert_eq!(endpoint["effective"]["retry_schedule"], serde_json::json!(["7m", "11m"]));
     assert_eq!(endpoint["effective"]["timeout"], "9s");
+    for yes in ["1", "true"] {
+        let setup = Server::setup().guarded().env("MYTHICHOOKS_ALLOW_HTTP", yes);
+        setup.env("MYTHICHOOKS_ALLOW_NETWORK", "127.0.0.0/8,10.0.0.0/8").start().admin().endpoint("http://10.0.0.1/");
+    }
 }
 
 #[test]
@@ -277,6 +291,31 @@ fn a_foreign_or_broken_store_is_refused_and_untouched() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(!text(&output).contains("panicked"), "{}", text(&output));
     assert_eq!(std::fs::read(&largest).unwrap(), vec![0x5a; length], "the broken file was written to");
+}
+
+/// Half a database is one of the kinds of damage on which the engine itself gives up hard.
+#[test]
+fn a_truncated_store_is_a_clear_failure() {
+    let mut server = Server::start();
+    let event = serde_json::json!({"type": "batch.completed", "data": {"object": {"text": "x".repeat(500)}}});
+    for _ in 0..5 {
+        server.admin().post("/v1/events/batch", &serde_json::json!({ "events": vec![&event; 1_000] })).expect(202);
+    }
+    server.terminate();
+    let mut files = Vec::new();
+    collect(&server.setup.data_dir(), &mut files);
+    let largest = files.iter().max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    let length = std::fs::metadata(largest).unwrap().len();
+    std::fs::File::options().write(true).open(largest).unwrap().set_len(length / 2).unwrap();
+    let data = server.setup.data_dir();
+    let verify = || run(&["verify", "--data-dir", data.to_str().unwrap()]);
+    let serve = || server.setup.command().output().unwrap();
+    for command in [&verify as &dyn Fn() -> Output, &serve] {
+        let output = command();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains("damaged"), "{}", text(&output));
+        assert!(!text(&output).contains("panic"), "{}", text(&output));
+    }
 }
 
 fn collect(directory: &std::path::Path, files: &mut Vec<std::path::PathBuf>) {

@@ -98,6 +98,8 @@ const FORBIDDEN: &[&str] = &[
     "[2001::1]",
     "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
     "[fe80::5efe:127.0.0.1]",
+    "[2001:470:1:1::5efe:127.0.0.1]",
+    "[2001:470:1:1:200:5efe:10.0.0.1]",
     // Names of public services that lead to private addresses need a look-up; these are for the wire.
     "[0:0:0:0:0:ffff:127.0.0.1]",
     "[::FFFF:7F00:0001]",

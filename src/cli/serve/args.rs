@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
 use super::super::data_dir::default_data_dir;
@@ -56,7 +56,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MYTHICHOOKS_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',')]
     allow_network: Vec<IpNet>,
     /// Allow endpoints with plain HTTP
-    #[arg(long, env = "MYTHICHOOKS_ALLOW_HTTP")]
+    #[arg(long, env = "MYTHICHOOKS_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     pub(super) allow_http: bool,
     /// Trust this CA too, beside the system's (PEM)
     #[arg(long, env = "MYTHICHOOKS_CA_FILE", value_name = "FILE")]

@@ -82,18 +82,20 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     std::mem::forget(fail::FailScenario::setup());
     raise_file_limit();
     let clock = Clock::start();
+    let given_token = read_given_token(args)?;
     create_data_directory(&args.data_dir)?;
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
     let options = Options { cache: args.cache_size.bytes(), ..Options::default() };
     let store = Store::open(&args.data_dir, options, clock.clone())?;
-    let served = actix_rt::System::new().block_on(serve(args, clock, &store, outbound, bound));
+    let served = actix_rt::System::new().block_on(serve(args, given_token, clock, &store, outbound, bound));
     store.close();
     served
 }
 
 async fn serve(
     args: &ServeArgs,
+    given_token: Option<TokenText>,
     clock: Clock,
     store: &Store,
     outbound: Arc<outbound::Shared>,
@@ -102,7 +104,7 @@ async fn serve(
     let mut signals = signals::Signals::new()?;
     let actors = Actors::start(store.clone(), clock.clone(), outbound, args.actor_settings())?;
     let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), api_settings(args))?;
-    install_admin_token(args, &api).await?;
+    install_admin_token(args, given_token, &api).await?;
 
     let listen_file = args.listen_file.clone();
     let (server, address) = listener::start(bound, &api, args.workers)?;
@@ -149,25 +151,33 @@ fn api_settings(args: &ServeArgs) -> http::Settings {
     }
 }
 
-/// The first admin's token: from the flag's file or systemd's credential, else made at the first start.
-async fn install_admin_token(args: &ServeArgs, api: &Api) -> Result<(), ServeError> {
-    let failed = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| ServeError::TokenFile { path, source }
-    };
-    if let Some(path) = args.admin_token_source() {
-        let text = fs::read_to_string(&path).map_err(failed(&path))?;
-        return Ok(api.install_admin_token(&text.trim().parse()?).await?);
+/// The first admin's token from the flag's file or systemd's credential. Read before anything is started, so that a
+/// file that cannot be used is found while there is nothing to stop yet.
+fn read_given_token(args: &ServeArgs) -> Result<Option<TokenText>, ServeError> {
+    let Some(path) = args.admin_token_source() else { return Ok(None) };
+    let text = fs::read_to_string(&path).map_err(token_file_failed(&path))?;
+    Ok(Some(text.trim().parse()?))
+}
+
+/// Stores the given token, or makes one at the first start.
+async fn install_admin_token(args: &ServeArgs, given: Option<TokenText>, api: &Api) -> Result<(), ServeError> {
+    if let Some(token) = given {
+        return Ok(api.install_admin_token(&token).await?);
     }
     if !api.has_admin_token() {
         let path = args.data_dir.join("admin-token");
         let token = TokenText::generate()?;
         // The file first: a token that is stored and written nowhere would lock everybody out.
-        write_secret(&path, token.expose()).map_err(failed(&path))?;
+        write_secret(&path, token.expose()).map_err(token_file_failed(&path))?;
         api.install_admin_token(&token).await?;
         tracing::info!(file = %path.display(), "the first admin token was made");
     }
     Ok(())
+}
+
+fn token_file_failed(path: &Path) -> impl FnOnce(io::Error) -> ServeError {
+    let path = path.display().to_string();
+    move |source| ServeError::TokenFile { path, source }
 }
 
 fn create_data_directory(path: &Path) -> Result<(), ServeError> {

@@ -9,7 +9,7 @@
 use std::{
     fs::File,
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
     path::Path,
     time::Duration,
 };
@@ -77,8 +77,7 @@ fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
     let config = sled::Config::new().path(directory).cache_capacity(cache).segment_size(SEGMENT).flush_every_ms(None);
     let mut patience = LOCK_PATIENCE;
     loop {
-        // sled panics on some kinds of damage that it meets while it recovers.
-        match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        match quietly(|| config.open()) {
             Ok(Ok(db)) => return Ok(db),
             // The directory is ours, so this is a thread of a database that this process has just closed.
             Ok(Err(sled::Error::Io(error))) if is_locked(&error) && !patience.is_zero() => {
@@ -94,6 +93,16 @@ fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
             }
         }
     }
+}
+
+/// sled panics on some kinds of damage that it meets while it recovers. What such a panic says goes into the error; it
+/// is not reported as a panic of ours besides.
+fn quietly<T>(run: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let done = catch_unwind(AssertUnwindSafe(run));
+    set_hook(hook);
+    done
 }
 
 fn is_locked(error: &io::Error) -> bool {
@@ -157,5 +166,26 @@ impl Engine for SledEngine {
 
     fn approximate_size(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_inside_is_told_to_nobody_and_one_outside_as_before() {
+        static TOLD: AtomicU32 = AtomicU32::new(0);
+        let before = take_hook();
+        set_hook(Box::new(|_| {
+            TOLD.fetch_add(1, Ordering::SeqCst);
+        }));
+        assert!(quietly(|| panic!("inside")).is_err());
+        assert_eq!(TOLD.load(Ordering::SeqCst), 0);
+        assert!(catch_unwind(|| panic!("outside")).is_err());
+        set_hook(before);
+        assert_eq!(TOLD.load(Ordering::SeqCst), 1);
     }
 }
