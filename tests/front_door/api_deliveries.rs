@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::api::{attempts, id};
-use crate::support::{Receiver, Server, until};
+use crate::support::{Receiver, Recorded, Server, until};
 
 #[test]
 fn a_delivery_in_a_list_has_the_documented_fields() {
@@ -273,6 +273,6 @@ fn canceling_the_one_that_holds_the_others_of_an_ordered_endpoint_lets_them_go()
     }
     // An idle Dispatcher looks once more after ten seconds, and never again after that.
     assert!(canceled.elapsed() < Duration::from_secs(8), "nobody was woken");
-    let order: Vec<String> = receiver.requests().iter().map(|request| request.event_id()).collect();
+    let order: Vec<String> = receiver.requests().iter().map(Recorded::event_id).collect();
     assert_eq!(order, events);
 }
