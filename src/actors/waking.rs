@@ -75,12 +75,6 @@ impl Observer for Waking {
                         wake(&self.shared, delivery.endpoint_id, Wake::ALL);
                     }
                 }
-                // The one that held the others of an ordered endpoint may be gone.
-                Change::Changed { delivery, .. } if delivery.status == DeliveryStatus::Canceled => {
-                    if self.is_ordered(delivery.endpoint_id) {
-                        wake(&self.shared, delivery.endpoint_id, Wake::DUE);
-                    }
-                }
                 Change::Settled { .. } | Change::Changed { .. } => {}
             }
         }
