@@ -120,7 +120,7 @@ impl Leases {
 /// One endpoint's place in the table.
 #[derive(Default)]
 pub(super) struct Slot {
-    pub(super) leases: Mutex<Leases>,
+    leases: Mutex<Leases>,
 }
 
 impl Slot {

@@ -140,12 +140,6 @@ impl Actors {
         self.shared.live.clone()
     }
 
-    /// Attempts under way now.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.shared.capacity.taken()
-    }
-
     /// From now on no new attempt is started, and live readers are let go.
     pub fn stop_starting(&self) {
         self.shared.stopping.store(true, Ordering::SeqCst);

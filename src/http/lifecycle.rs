@@ -1,4 +1,4 @@
-//! Where the server stands between start and stop, for `/readyz`, `/healthz` and the live streams that end with it.
+//! Where the server stands between start and stop, for `/readyz` and the live streams that end with it.
 
 use std::sync::Arc;
 
@@ -19,14 +19,13 @@ pub enum Phase {
 #[derive(Debug, Clone)]
 pub struct Lifecycle {
     phase: Arc<watch::Sender<Phase>>,
-    healthy: Arc<watch::Sender<bool>>,
 }
 
 impl Lifecycle {
-    /// A server that is starting, and healthy.
+    /// A server that is starting.
     #[must_use]
     pub fn new() -> Self {
-        Self { phase: Arc::new(watch::Sender::new(Phase::Starting)), healthy: Arc::new(watch::Sender::new(true)) }
+        Self { phase: Arc::new(watch::Sender::new(Phase::Starting)) }
     }
 
     /// The server is in this phase from now on; it never leaves [`Phase::Stopping`].
@@ -40,21 +39,10 @@ impl Lifecycle {
         });
     }
 
-    /// Says whether the server works as it should; one that does not is to be restarted.
-    pub fn set_healthy(&self, healthy: bool) {
-        self.healthy.send_replace(healthy);
-    }
-
     /// The phase now.
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
-    }
-
-    /// Whether the server works as it should.
-    #[must_use]
-    pub fn is_healthy(&self) -> bool {
-        *self.healthy.borrow()
     }
 
     /// Resolves when the server stops.

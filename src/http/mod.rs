@@ -124,7 +124,7 @@ impl Api {
         &self.0.tokens
     }
 
-    /// The switch of `/readyz` and `/healthz`.
+    /// The switch of `/readyz`.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
     }

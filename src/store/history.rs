@@ -75,10 +75,11 @@ impl Store {
         Ok(reading::delivery(self.shared(), id)?.map(|(stored, _)| stored.delivery))
     }
 
-    /// A delivery's attempts in their order; of more than [`MOST_ATTEMPTS_SHOWN`], the newest so many.
-    pub fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+    /// A delivery with its attempts in their order, as they were at one moment; of more than [`MOST_ATTEMPTS_SHOWN`],
+    /// the newest so many.
+    pub fn delivery_with_attempts(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
         let shared = self.shared();
-        let Some((stored, inline)) = reading::delivery(shared, id)? else { return Ok(Vec::new()) };
+        let Some((stored, inline)) = reading::delivery(shared, id)? else { return Ok(None) };
         let row = Row::Delivery(id);
         let mut newest_first = Vec::new();
         if stored.latest == Latest::Inline {
@@ -98,7 +99,7 @@ impl Store {
             }
         }
         newest_first.reverse();
-        Ok(newest_first)
+        Ok(Some((stored.delivery, newest_first)))
     }
 }
 

@@ -173,9 +173,9 @@ pub async fn get(
 ) -> Result<HttpResponse, Problem> {
     let PathId(id) = id;
     let found = api.store().read(move |store| {
-        let Some(delivery) = store.delivery(id)? else { return Ok(None) };
+        let Some((delivery, attempts)) = store.delivery_with_attempts(id)? else { return Ok(None) };
         let Some(body) = store.body(delivery.event_key)? else { return Ok(None) };
-        Ok(Some((store.attempts(id)?, delivery, body)))
+        Ok(Some((attempts, delivery, body)))
     });
     let found = found.await?.filter(|(_, delivery, _)| caller.sees(&delivery.account));
     let (attempts, delivery, body) = found.ok_or_else(|| Problem::not_found("delivery"))?;

@@ -27,7 +27,7 @@ pub fn compare(store: &Store, model: &Model) {
     for known in model.deliveries.values() {
         let id = known.delivery.id;
         assert_eq!(store.delivery(id).unwrap().as_ref(), Some(&known.delivery));
-        let attempts = store.attempts(id).unwrap();
+        let attempts = store.delivery_with_attempts(id).unwrap().unwrap().1;
         assert_eq!(attempts.iter().map(Attempt::response_code).collect::<Vec<_>>(), known.codes);
         assert!((1..).zip(&attempts).all(|(number, attempt)| attempt.number == number));
     }

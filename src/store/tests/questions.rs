@@ -46,7 +46,7 @@ fn an_event_is_delivered_and_its_log_outlives_a_restart() {
         assert_eq!(settled.delivery.status, DeliveryStatus::Delivered);
     });
     assert!(store.endpoints_with_work().is_empty());
-    let attempts = store.attempts(id).unwrap();
+    let attempts = store.delivery_with_attempts(id).unwrap().unwrap().1;
     assert_eq!(
         attempts.iter().map(|a| (a.number, a.response_code())).collect::<Vec<_>>(),
         [(1, Some(500)), (2, Some(200))]
