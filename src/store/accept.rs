@@ -138,6 +138,7 @@ fn store(work: &mut Work, new: NewEvent) -> Result<Event, StoreError> {
         deliveries.push(stored.delivery);
     }
     work.meta.totals.accepted += 1;
+    work.meta.stored.events += 1;
     work.changes.push(Change::Accepted { event: Arc::new(event.clone()), body, deliveries: Arc::new(deliveries) });
     Ok(event)
 }

@@ -81,6 +81,8 @@ pub fn delete(work: &mut Work, stored: &StoredDelivery) -> Result<(), StoreError
 
 fn count(work: &mut Work, before: Option<&StoredDelivery>, after: Option<&StoredDelivery>) -> Result<(), StoreError> {
     let Some(endpoint) = after.or(before).map(|stored| stored.delivery.endpoint_id) else { return Ok(()) };
+    let stored = &mut work.meta.stored.deliveries;
+    *stored = (*stored + u64::from(after.is_some())).saturating_sub(u64::from(before.is_some()));
     let (pending_before, pending_after) = (pending(before), pending(after));
     let (asked_before, asked_after) = (asked(before), asked(after));
     if (pending_before, asked_before) == (pending_after, asked_after) {

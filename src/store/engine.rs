@@ -3,7 +3,68 @@
 
 mod sled;
 
-pub use self::sled::{SledEngine, sync_directory};
+use std::{fmt, fs::File, io, path::Path, str::FromStr};
+
+use super::OpenError;
+
+/// Which engine keeps a store's bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// sled 0.34.
+    #[default]
+    Sled,
+}
+
+impl EngineKind {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Sled];
+
+    /// Its name in flags and manifests, and of its directory.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// There is no engine of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no engine `{0}`")]
+pub struct UnknownEngine(String);
+
+impl FromStr for EngineKind {
+    type Err = UnknownEngine;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| UnknownEngine(text.to_owned()))
+    }
+}
+
+/// Makes a new database with these rows in this directory and has all of it on stable storage; the directory that
+/// holds this one is synced by the caller.
+pub fn create(kind: EngineKind, directory: &Path, cache: u64, first: Vec<Write>) -> Result<(), OpenError> {
+    match kind {
+        EngineKind::Sled => self::sled::SledEngine::create(directory, cache, first),
+    }
+}
+
+/// Opens a database that was made before.
+pub fn open(kind: EngineKind, directory: &Path, cache: u64) -> Result<Box<dyn Engine>, OpenError> {
+    Ok(match kind {
+        EngineKind::Sled => Box::new(self::sled::SledEngine::open(directory, cache)?),
+    })
+}
+
+/// Has a directory's entries on stable storage.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
 
 /// One key with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ mod filters;
 mod history;
 mod keys;
 mod long;
+mod manifest;
 mod minting;
 mod missed;
 mod prune;
@@ -47,6 +48,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::clock::Clock;
 use commit::{Answer, Message, Request, RequestKind, Writer};
+use engine::EngineKind;
 pub use errors::*;
 pub use filters::*;
 pub use records::*;
@@ -88,9 +90,9 @@ impl Store {
         directory::make(directory)?;
         let lock = directory::DirectoryLock::take(directory)?;
         if !directory::holds_a_store(directory)? {
-            directory::create(directory, options.cache)?;
+            directory::create(directory, EngineKind::default(), options.cache)?;
         }
-        let engine = directory::open(directory, options.cache)?;
+        let (_, engine) = directory::open(directory, options.cache)?;
         let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();

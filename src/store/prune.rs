@@ -209,6 +209,7 @@ fn remove_event(work: &mut Work, stored: &StoredEvent) -> Result<(), StoreError>
         long::delete(work, &Row::Body(event.key))?;
     }
     work.delete(Row::Event(event.key).key());
+    work.meta.stored.events = work.meta.stored.events.saturating_sub(1);
     Ok(())
 }
 

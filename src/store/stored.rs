@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     StoreError, Totals,
     codec::{self, Record},
+    manifest::StoreId,
 };
 use crate::domain::{
     account::Account,
@@ -128,6 +129,8 @@ impl Progress {
 /// What concerns the whole store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
+    /// Which store this is.
+    pub store: StoreId,
     /// No id is greater.
     pub last_id: u128,
     /// By how many milliseconds an id's time was ever later than the wall clock that was written with it.
@@ -136,6 +139,24 @@ pub struct Meta {
     pub lookalikes: bool,
     /// The totals.
     pub totals: Totals,
+    /// What is stored now.
+    pub stored: StoredCounts,
+}
+
+/// How much is stored: what a check counts again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredCounts {
+    /// Events.
+    pub events: u64,
+    /// Deliveries.
+    pub deliveries: u64,
+}
+
+impl Meta {
+    /// Of a new store.
+    pub fn of(store: StoreId) -> Self {
+        Self { store, ..Self::default() }
+    }
 }
 
 /// What a producer's id or an idempotency key leads to.
@@ -156,7 +177,7 @@ records! {
     StoredDelivery: "delivery", 1;
     Attempt: "attempt", 1;
     Progress: "progress", 1;
-    Meta: "totals", 1;
+    Meta: "totals", 2;
     Link: "link", 1;
     Endpoint: "endpoint", 1;
     EventType: "event type", 1;

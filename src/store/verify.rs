@@ -59,7 +59,7 @@ pub fn verify(directory: &Path) -> Result<Report, OpenError> {
     if !directory::holds_a_store(directory)? {
         return Err(OpenError::Damaged(format!("there is no store in {}", directory.display())));
     }
-    let engine = directory::open(directory, CACHE)?;
+    let (_, engine) = directory::open(directory, CACHE)?;
     Ok(check(&*engine))
 }
 
@@ -170,9 +170,14 @@ impl Check<'_> {
         }
         match reading::record::<Meta>(&self.rows, &Row::Meta) {
             Ok(Some((meta, _))) => {
-                let kept = meta.totals.pending;
-                let what = format!("they count {kept} pending deliveries, but there are {pending}");
-                self.demand(kept == pending, &Row::Meta, &what);
+                let (events, deliveries) = (self.report.events, self.report.deliveries);
+                for (what, kept, found) in [
+                    ("events", meta.stored.events, events),
+                    ("deliveries", meta.stored.deliveries, deliveries),
+                    ("pending deliveries", meta.totals.pending, pending),
+                ] {
+                    self.demand(kept == found, &Row::Meta, &format!("they count {kept} {what}, but there are {found}"));
+                }
             }
             Ok(None) => self.demand(false, &Row::Meta, "they are missing"),
             Err(error) => self.find(error.to_string()),

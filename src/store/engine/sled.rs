@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::{CommitError, Engine, Entries, Entry, Order, ReadError, Write};
+use super::{CommitError, Engine, Entries, Entry, Order, ReadError, Write, sync_directory};
 use crate::store::OpenError;
 
 const SEGMENT: usize = 512 * 1024;
@@ -121,11 +121,6 @@ fn remove_half_written_snapshots(directory: &Path) -> io::Result<()> {
         }
     }
     if removed { sync_directory(directory) } else { Ok(()) }
-}
-
-/// Has a directory's entries on stable storage.
-pub fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 impl Engine for SledEngine {

@@ -66,7 +66,7 @@ fn all(engine: &dyn Engine) -> Vec<Entry> {
 fn with_store(test: impl FnOnce(&dyn Engine)) {
     let directory = tempfile::tempdir().unwrap();
     fill(directory.path());
-    let engine = directory::open(directory.path(), 8 << 20).unwrap();
+    let (_, engine) = directory::open(directory.path(), 8 << 20).unwrap();
     let report = check(&*engine);
     assert!(report.is_sound(), "{:#?}", report.findings);
     test(&*engine);
