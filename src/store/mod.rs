@@ -26,6 +26,7 @@ mod prune;
 mod queue;
 mod reading;
 pub mod records;
+mod sessions;
 mod settings;
 mod settle;
 mod shared;

@@ -2,7 +2,9 @@
 
 use super::Check;
 use crate::{
-    domain::{audit::AuditEntry, endpoint::Endpoint, event_type::EventType, ids::EndpointId, token::Token},
+    domain::{
+        audit::AuditEntry, endpoint::Endpoint, event_type::EventType, ids::EndpointId, session::Session, token::Token,
+    },
     store::{
         Minute, StoreError,
         keys::Row,
@@ -53,6 +55,12 @@ impl Check<'_> {
             _ => true,
         };
         self.demand(at_its_place, row, "it lies under another one's key");
+        Ok(())
+    }
+
+    pub(super) fn session(&mut self, digest: [u8; 32], row: &Row) -> Result<(), StoreError> {
+        let Some((session, _)) = reading::record::<Session>(&self.rows, row)? else { return Ok(()) };
+        self.demand(session.digest == digest, row, "it lies under another one's key");
         Ok(())
     }
 
