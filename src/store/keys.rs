@@ -40,6 +40,7 @@
 //! | `W` digest | a session of the dashboard, or a link that opens one |
 //! | `L` audit id, part | an audit entry |
 //! | `M` minute | the counts of one minute |
+//! | `H` endpoint | its attempts of the last day, by the hour |
 //! | `Z` | totals, and the greatest id that was minted |
 //!
 //! *Part*: a record of any length is cut into rows of at most [`super::long::PART`] bytes: see [`super::long`].
@@ -102,6 +103,8 @@ pub enum Row {
     Session([u8; 32]),
     /// `L`, in parts
     Audit(AuditId),
+    /// `H`
+    Traffic(EndpointId),
     /// `M`
     Minute(i64),
     /// `Z`
@@ -150,6 +153,7 @@ pub mod kind {
     pub const SESSION: u8 = b'W';
     pub const AUDIT: u8 = b'L';
     pub const MINUTE: u8 = b'M';
+    pub const TRAFFIC: u8 = b'H';
     pub const META: u8 = b'Z';
 }
 
@@ -187,6 +191,7 @@ impl Row {
             Self::Token(id) => join(kind::TOKEN, &[&id.to_be_bytes()]),
             Self::Session(digest) => join(kind::SESSION, &[digest]),
             Self::Audit(id) => join(kind::AUDIT, &[&id.to_be_bytes()]),
+            Self::Traffic(id) => join(kind::TRAFFIC, &[&id.to_be_bytes()]),
             Self::Minute(minute) => join(kind::MINUTE, &[&u64::try_from(*minute).unwrap_or(0).to_be_bytes()]),
             Self::Meta => vec![kind::META],
         }
@@ -248,6 +253,7 @@ impl Row {
             kind::TOKEN => Self::Token(TokenId::from_be_bytes(bytes.take()?)),
             kind::SESSION => Self::Session(bytes.take()?),
             kind::AUDIT => Self::Audit(AuditId::from_be_bytes(bytes.take()?)),
+            kind::TRAFFIC => Self::Traffic(bytes.endpoint()?),
             kind::MINUTE => Self::Minute(i64::from_be_bytes(bytes.take()?)),
             kind::META => Self::Meta,
             _ => return None,

@@ -33,6 +33,7 @@ mod shared;
 mod statistics;
 mod stored;
 mod streams;
+mod traffic;
 mod verify;
 mod work;
 
@@ -54,6 +55,7 @@ pub use errors::*;
 pub use filters::*;
 pub use records::*;
 use shared::Shared;
+pub use traffic::HourOfTraffic;
 pub use verify::{Report, verify};
 use work::Work;
 

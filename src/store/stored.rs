@@ -186,6 +186,7 @@ records! {
     Session: "session", 1;
     AuditEntry: "audit", 1;
     super::Minute: "minute", 1;
+    super::traffic::StoredTraffic: "traffic", 1;
 }
 
 /// An attempt's bytes; its answer's body stands raw behind the rest.

@@ -28,7 +28,8 @@ impl Asset {
     fn new(name: &str, extension: &str, media_type: &'static str, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let digest = Sha256::digest(&bytes);
-        let hash: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let hash: String =
+            format!("{:012x}", digest.iter().take(6).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte)));
         Self { path: format!("/assets/{name}.{hash}.{extension}"), media_type, bytes }
     }
 }

@@ -7,6 +7,7 @@ use actix_web::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
+use super::look::PublicUrl;
 use crate::{domain::time::Timestamp, http::Api};
 
 /// Over plain HTTP, where a browser refuses the prefix that says more.
@@ -51,7 +52,7 @@ pub fn form_token(text: &str) -> String {
 
 /// Whether the browser speaks TLS, with this server or with the proxy before it that `--public-url` names.
 fn is_secure(request: &HttpRequest, api: &Api) -> bool {
-    request.app_config().secure() || api.settings().public_url.as_ref().is_some_and(|url| url.is_https())
+    request.app_config().secure() || api.settings().public_url.as_ref().is_some_and(PublicUrl::is_https)
 }
 
 const fn name(secure: bool) -> &'static str {

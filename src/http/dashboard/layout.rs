@@ -4,7 +4,7 @@
 use actix_web::http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{components::icon, form::TOKEN_FIELD, page::Page};
+use super::{components::icon, form::TOKEN_FIELD, look::PlatformName, page::Page};
 use crate::{
     domain::session::PORTAL_NAME,
     http::{
@@ -158,12 +158,12 @@ impl View {
             }
             (foot(page))
         };
-        (status, document(page.api(), &title, page.is_customer(), "", content))
+        (status, document(page.api(), &title, page.is_customer(), "", &content))
     }
 }
 
 /// A small page without tabs, in the middle of the window.
-pub fn solo(api: &Api, title: &str, extra_head: Option<Markup>, content: Markup) -> Markup {
+pub fn solo(api: &Api, title: &str, extra_head: Option<Markup>, content: &Markup) -> Markup {
     let content = html! {
         @if let Some(extra) = extra_head { (extra) }
         main #main {
@@ -172,12 +172,12 @@ pub fn solo(api: &Api, title: &str, extra_head: Option<Markup>, content: Markup)
         }
         footer.foot { div.wrap { span { "Mythichooks " (env!("CARGO_PKG_VERSION")) } } }
     };
-    document(api, title, false, "solo", content)
+    document(api, title, false, "solo", &content)
 }
 
-fn document(api: &Api, title: &str, customer: bool, class: &str, content: Markup) -> Markup {
+fn document(api: &Api, title: &str, customer: bool, class: &str, content: &Markup) -> Markup {
     let assets = api.assets();
-    let name = if customer { api.settings().portal.name.as_ref().map(|name| name.as_str()) } else { None };
+    let name = if customer { api.settings().portal.name.as_ref().map(PlatformName::as_str) } else { None };
     let name = name.unwrap_or("Mythichooks");
     html! {
         (DOCTYPE)

@@ -10,6 +10,7 @@ use crate::{
         keys::Row,
         long, reading,
         stored::{Life, Progress},
+        traffic::StoredTraffic,
     },
 };
 
@@ -61,6 +62,13 @@ impl Check<'_> {
     pub(super) fn session(&mut self, digest: [u8; 32], row: &Row) -> Result<(), StoreError> {
         let Some((session, _)) = reading::record::<Session>(&self.rows, row)? else { return Ok(()) };
         self.demand(session.digest == digest, row, "it lies under another one's key");
+        Ok(())
+    }
+
+    pub(super) fn traffic(&mut self, id: EndpointId, row: &Row) -> Result<(), StoreError> {
+        reading::record::<StoredTraffic>(&self.rows, row)?;
+        let known = self.exists(&Row::Progress(id))?;
+        self.demand(known, row, "nothing else is known of the endpoint");
         Ok(())
     }
 

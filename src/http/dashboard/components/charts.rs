@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn bars_end_at_the_base_and_nothing_is_drawn_out_of_the_picture() {
-        let bars = [Bar { good: 10, bad: 0 }, Bar { good: 0, bad: 0 }, Bar { good: 1, bad: 9 }, Bar { good: 0, bad: 1 }];
+        let bars =
+            [Bar { good: 10, bad: 0 }, Bar { good: 0, bad: 0 }, Bar { good: 1, bad: 9 }, Bar { good: 0, bad: 1 }];
         let text = spark(&bars, "all \"well\"", false).into_string();
         assert!(text.contains(r#"<rect class="ok" x="0" y="2.00" width="4" height="22.00">"#), "{text}");
         assert!(text.contains(r#"<rect class="z" x="5""#));

@@ -1,6 +1,7 @@
 //! Forms: a label, the control, the error, a hint. An error is said twice: at the top, with a link to the field, and at
 //! the field.
 
+use actix_web::http::StatusCode;
 use maud::{Markup, html};
 
 use super::{
@@ -46,8 +47,13 @@ impl FormErrors {
         Self(vec![FormError { field, text: in_words(problem.detail()) }])
     }
 
+    /// The status of a page that shows the form again: 422 with errors.
+    pub fn status(&self) -> StatusCode {
+        if self.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+    }
+
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub fn is_none(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -59,7 +65,7 @@ impl FormErrors {
     pub fn summary(&self, labels: &[(&str, &str)]) -> Markup {
         let label = |field: &str| labels.iter().find(|(name, _)| *name == field).map(|(_, label)| *label);
         html! {
-            @if !self.is_empty() {
+            @if !self.is_none() {
                 div.note.bad #errors role="alert" tabindex="-1" {
                     (icon("fail"))
                     h2 { @if self.0.len() == 1 { "One thing to fix" } @else { (self.0.len()) " things to fix" } }

@@ -80,7 +80,7 @@ async fn show(page: Page) -> Shown {
     let id: DeliveryId = page.part("id", "delivery")?;
     let shown = deliveries::show(page.api(), &page.caller::<CanRead>()?, id).await?;
     let delivery = &shown.delivery;
-    let headers: String = shown.request_headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let headers: Vec<_> = shown.request_headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let lede = html! {
         (state(State::of_delivery(delivery))) " "
         @if let Some(next) = delivery.next {
@@ -100,7 +100,7 @@ async fn show(page: Page) -> Shown {
             ("Created", clock_seconds(page.now(), delivery.created_at)),
         ])))
         (components::code("payload", "Payload", None, &shown.payload, true))
-        (components::code("headers", "Request headers", None, &headers, true))
+        (components::code("headers", "Request headers", None, &headers.join("\n"), true))
     };
     let view = View::new(Tab::Logs, delivery.event_type.as_str()).crumb(delivery.id.to_string(), None);
     Ok(page.show(view.lede(lede).body(body)))

@@ -84,7 +84,7 @@ pub async fn unknown(request: HttpRequest, api: Data<Api>) -> HttpResponse {
         &api,
         "There is no such page",
         None,
-        html! {
+        &html! {
             h1 { "There is no such page" }
             p { "The address may be mistyped, or from another release." }
             p { a href="/" { "Go to the overview" } }
@@ -99,7 +99,7 @@ pub fn unknown_method(api: &Api) -> HttpResponse {
         api,
         "Not this way",
         None,
-        html! {
+        &html! {
             h1 { "Not this way" }
             p { "This address is no page to look at: it is where a form is sent." }
             p { a href="/" { "Go to the overview" } }

@@ -45,7 +45,7 @@ async fn show(page: Page) -> Shown {
                         @for (since, endpoint, health) in failing.iter().take(MOST_LISTED) {
                             tr {
                                 td { a.row href={ "/endpoints/" (endpoint.id) } { (super::endpoints::name(endpoint)) } }
-                                td { (components::clock(page.now(), *since)) }
+                                td { (components::clock(page.now(), *since)) span.sub { (components::span(page.now().since(*since))) } }
                                 td { (health.last_error.as_ref().map_or("", |error| &error.message)) }
                                 td.num { (number(health.pending)) }
                             }

@@ -42,7 +42,7 @@ async fn show(request: HttpRequest, api: Data<Api>) -> HttpResponse {
         &api,
         "Webhooks",
         None,
-        html! {
+        &html! {
             h1 { "Webhooks" }
             p { (name) " opens your webhooks for you: endpoints, logs and secrets." }
             form.form method="post" action={ "/portal/" (link) } data-onward="" {
@@ -65,7 +65,7 @@ async fn open(request: HttpRequest, payload: Payload, api: Data<Api>) -> HttpRes
                 &api,
                 "That did not work",
                 None,
-                html! {
+                &html! {
                     h1 { "That did not work" }
                     p { "Go back and try again: " (problem.detail()) "." }
                 },
@@ -98,7 +98,7 @@ fn spent(api: &Api) -> HttpResponse {
         api,
         "This link is used up",
         None,
-        html! {
+        &html! {
             h1 { "This link is used up" }
             p { "It opens your webhooks once, and only for some minutes. Go back to where you found it and open it again." }
         },

@@ -149,7 +149,7 @@ fn page(api: &Api, next: &str, head: Option<Markup>, errors: &FormErrors, wait: 
         api,
         "Sign in",
         head,
-        html! {
+        &html! {
             h1 { "Sign in" }
             @if let Some(wait) = wait {
                 (components::note(components::Tone::Warning, "Too many wrong tokens", &html! {
