@@ -89,13 +89,13 @@ pub async fn with(page: &Page, endpoint: &Endpoint, after: After) -> Shown {
                 }), &html! {
                     @if latest.items.is_empty() {
                         p.sub { "Nothing was sent yet." @if may_change { " Send a test to see whether it answers." } }
-                    } @else { (logs::deliveries_table(page, &latest.items)) }
+                    } @else { (logs::deliveries_table(page, &latest.items, logs::Of::OneEndpoint)) }
                 }))
             }
             div {
                 (last_day(page, endpoint))
                 @if may_change { (secret(page, endpoint, after.secret.as_deref())) }
-                (gets(endpoint))
+                (gets(page, endpoint))
                 (settings(page, endpoint))
                 @if may_change { (more(page, endpoint, &health)) }
             }
@@ -134,7 +134,7 @@ fn lede(page: &Page, endpoint: &Endpoint, health: &EndpointHealth, next: Option<
             (EndpointStatus::Paused, _) => { strong { (held) "." } " New events are queued, and all goes out when it is resumed." }
             (EndpointStatus::Enabled, Some(since)) => {
                 strong { "Since " (clock(now, since)) "." } " "
-                @if let Some(error) = &health.last_error { "Last, it " (error.message) ". " }
+                @if let Some(error) = &health.last_error { "The last error was: " (error.message) ". " }
                 (waiting)
                 @match next { Some(next) => { "; the next attempt is " (in_words(now, next)) ", at " (clock(now, next)) "." }, None => "." }
             }
@@ -252,7 +252,9 @@ fn secret(page: &Page, endpoint: &Endpoint, shown: Option<&str>) -> Markup {
     )
 }
 
-fn gets(endpoint: &Endpoint) -> Markup {
+fn gets(page: &Page, endpoint: &Endpoint) -> Markup {
+    let catalog = page.api().catalog().all();
+    let first = catalog.keys().find(|name| endpoint.subscribes(name));
     components::section(
         "gets",
         "Gets",
@@ -261,6 +263,19 @@ fn gets(endpoint: &Endpoint) -> Markup {
             ul.list {
                 @for subscription in &endpoint.event_types {
                     li { @if *subscription == Subscription::All { "Every type, new ones too" } @else { span.mono { (subscription) } } }
+                }
+            }
+            @if page.can::<CanChange>() {
+                form.inrow.gap method="post" action={ (path(endpoint)) "/test" } {
+                    input type="hidden" name=(TOKEN_FIELD) value=(page.form_token());
+                    label.vh for="type" { "Event type of a test" }
+                    select.in.mono #type name="type" {
+                        @for entry in catalog.values() {
+                            @let name = &entry.event_type.name;
+                            option value=(name) selected[Some(name) == first] { (name) }
+                        }
+                    }
+                    button.btn type="submit" { "Test" }
                 }
             }
         },
