@@ -3,6 +3,7 @@
 mod actions;
 mod compare;
 mod damage;
+mod engines;
 mod making;
 mod model;
 mod properties;
