@@ -3,6 +3,7 @@
 
 mod captured;
 mod sled;
+pub mod writes;
 
 use std::{
     fmt,
@@ -66,6 +67,14 @@ pub fn open(kind: EngineKind, directory: &Path, cache: u64) -> Result<Box<dyn En
     Ok(match kind {
         EngineKind::Sled => Box::new(self::sled::SledEngine::open(directory, cache)?),
     })
+}
+
+/// Has the files of a directory and their names on stable storage.
+pub fn sync_files(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    sync_directory(directory)
 }
 
 /// Has a directory's entries on stable storage.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod audit;
+pub mod backup;
 mod by_hand;
 mod codec;
 mod commit;
@@ -39,7 +40,7 @@ mod work;
 mod tests;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
 };
@@ -48,9 +49,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::clock::Clock;
 use commit::{Answer, Message, Request, RequestKind, Writer};
-use engine::EngineKind;
+pub use engine::{CopyError, EngineKind};
 pub use errors::*;
 pub use filters::*;
+use manifest::Manifest;
 pub use records::*;
 use shared::Shared;
 pub use verify::{Report, verify};
@@ -77,6 +79,12 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// How far retention has come.
     walk: prune::Walk,
+    /// What the store says of itself on the disk.
+    manifest: Manifest,
+    directory: PathBuf,
+    free_space_floor: u64,
+    /// One copy is made at a time.
+    backups: Arc<Semaphore>,
     /// Dropped after the engine.
     _lock: directory::DirectoryLock,
 }
@@ -92,7 +100,7 @@ impl Store {
         if !directory::holds_a_store(directory)? {
             directory::create(directory, EngineKind::default(), options.cache)?;
         }
-        let (_, engine) = directory::open(directory, options.cache)?;
+        let (manifest, engine) = directory::open(directory, options.cache)?;
         let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
@@ -111,6 +119,10 @@ impl Store {
             readers: Arc::new(Semaphore::new(READERS)),
             writer: Mutex::new(Some(thread)),
             walk: prune::Walk::default(),
+            manifest,
+            directory: directory.to_owned(),
+            free_space_floor: options.free_space_floor,
+            backups: Arc::new(Semaphore::new(1)),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
