@@ -12,7 +12,11 @@
 //!
 //! Nothing is encrypted: an archive holds the signing secrets and the payloads, as the store does.
 
-use std::{collections::BTreeMap, fmt, io};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    io,
+};
 
 use ulid::Ulid;
 
@@ -131,7 +135,8 @@ impl Trailer {
     pub fn to_text(&self) -> String {
         let mut text = format!("last-id {}\nbytes {}\n", self.last_id, self.counts.bytes);
         for (kind, tally) in &self.counts.kinds {
-            text.push_str(&format!("writes {kind} {} {}\n", tally.set, tally.removed));
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "writes {kind} {} {}", tally.set, tally.removed);
         }
         text
     }

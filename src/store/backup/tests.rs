@@ -28,12 +28,16 @@ fn manifest() -> ArchiveManifest {
 }
 
 fn archive_of(manifest: &ArchiveManifest, writes: &[Write]) -> Vec<u8> {
+    archive_until(manifest, writes, 7)
+}
+
+fn archive_until(manifest: &ArchiveManifest, writes: &[Write], last_id: u128) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut archive = ArchiveWriter::begin(&mut bytes, manifest).unwrap();
     for write in writes {
         archive.write(write).unwrap();
     }
-    archive.finish(7).unwrap();
+    archive.finish(last_id).unwrap();
     bytes
 }
 
@@ -239,10 +243,7 @@ fn a_whole_archive_of_a_store_that_is_not_sound_is_restored_on_demand_alone() {
     let (manifest, mut writes, trailer) = read(&archive).unwrap();
     let missing = writes.iter().position(|(key, _)| key.first() == Some(&b'D')).unwrap();
     writes.remove(missing);
-    let mut unsound = Vec::new();
-    let mut archive = ArchiveWriter::begin(&mut unsound, &manifest).unwrap();
-    writes.iter().for_each(|write| archive.write(write).unwrap());
-    archive.finish(trailer.last_id.0).unwrap();
+    let unsound = archive_until(&manifest, &writes, trailer.last_id.0);
 
     let target = root.path().join("target");
     let refused = restore(unsound.as_slice(), &target, RestoreOptions::default());
@@ -256,10 +257,7 @@ fn a_whole_archive_of_a_store_that_is_not_sound_is_restored_on_demand_alone() {
     assert!(!verify(&target).unwrap().is_sound());
 
     // And one whose totals are of another moment is none.
-    let mut shifted = Vec::new();
-    let mut archive = ArchiveWriter::begin(&mut shifted, &manifest).unwrap();
-    writes.iter().for_each(|write| archive.write(write).unwrap());
-    archive.finish(trailer.last_id.0 + 1).unwrap();
+    let shifted = archive_until(&manifest, &writes, trailer.last_id.0 + 1);
     assert!(restore(shifted.as_slice(), &root.path().join("shifted"), options).is_err());
 }
 

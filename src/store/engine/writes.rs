@@ -54,7 +54,9 @@ mod tests {
         #[test]
         fn writes_come_back_as_they_were(writes in vec((vec(any::<u8>(), 0..30), proptest::option::of(vec(any::<u8>(), 0..30))), 0..10)) {
             let mut bytes = Vec::new();
-            writes.iter().for_each(|write| encode(&mut bytes, write));
+            for write in &writes {
+                encode(&mut bytes, write);
+            }
             let mut rest = bytes.as_slice();
             for write in &writes {
                 prop_assert_eq!(&decode(&mut rest).unwrap(), write);
