@@ -26,8 +26,21 @@ fn is_option(line: &str) -> bool {
 
 #[test]
 fn the_help_of_every_command_is_complete() {
-    let commands =
-        ["serve", "demo", "listen", "event", "event send", "endpoint", "delivery", "token", "stats", "tail", "verify"];
+    let commands = [
+        "serve",
+        "demo",
+        "listen",
+        "event",
+        "event send",
+        "endpoint",
+        "delivery",
+        "token",
+        "stats",
+        "tail",
+        "verify",
+        "backup",
+        "restore",
+    ];
     let top = run(&["--help"]);
     assert_eq!(top.status.code(), Some(0));
     for command in commands.iter().filter(|command| !command.contains(' ')) {
@@ -93,6 +106,10 @@ fn wrong_usage_is_2() {
         &["event"],
         &["event", "send"],
         &["verify", "extra", "more"],
+        &["verify", "--backup", "a", "--data-dir", "b"],
+        &["backup"],
+        &["restore"],
+        &["restore", "a", "--engine", "none"],
         &[],
     ] {
         let output = run(args);

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod audit_log;
+mod backup;
 mod deliveries;
 mod delivery_actions;
 mod endpoint_actions;
@@ -77,6 +78,7 @@ routes! {
     "/v1/audit-log" => { get audit_log::list }
     "/v1/stats" => { get stats::get }
     "/v1/stream" => { get_only stream::stream }
+    "/v1/backup" => { get_only backup::get }
 }
 
 /// The paths of the document; what all of them share is added in `http::openapi`.
@@ -115,6 +117,7 @@ routes! {
     audit_log::list,
     stats::get,
     stream::stream,
+    backup::get,
 ))]
 pub struct Paths;
 
