@@ -48,6 +48,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::clock::Clock;
 use commit::{Answer, Message, Request, RequestKind, Writer};
+pub use directory::make as make_directory;
 use engine::EngineKind;
 pub use errors::*;
 pub use filters::*;

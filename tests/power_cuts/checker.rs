@@ -23,14 +23,17 @@ pub const TEST: &str = "checker::tests::a_process_that_looks_at_images";
 pub const STAGE: &str = "stage:";
 pub const VERDICT: &str = "verdict:";
 
+/// The data directory, from the root of the disk on: its own name, and that of the one above, are part of the image.
+pub const DATA: &str = "above/data";
+
 const CACHE: u64 = 16 << 20;
 
 /// What such a process is asked to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Task {
-    /// Look at the image in this directory, against the promises made up to `cut`.
+    /// Look at the image of a disk in this directory, against the promises made up to `cut`.
     Check { directory: PathBuf, promises: PathBuf, cut: usize },
-    /// Open the store there and accept so many events one by one. For a process under the recorder.
+    /// Open the store on it and accept so many events one by one. For a process under the recorder.
     Use { directory: PathBuf, record: PathBuf, events: usize },
 }
 
@@ -56,9 +59,9 @@ pub fn check(directory: &Path, promises: &[Promise], cut: usize, stage: impl Fn(
     stage("I2");
     hold(&store, promises, cut)?;
     stage("I5");
-    let has_token = store.tokens().map_err(|error| error.to_string())?.is_empty();
+    let no_token = store.tokens().map_err(|error| error.to_string())?.is_empty();
     let file = std::fs::read_to_string(directory.join("admin-token")).unwrap_or_default();
-    demand(has_token || file.trim().starts_with("mhk_"), || "the file with the first token is gone".to_owned())?;
+    demand(no_token || file.trim().starts_with("mhk_"), || "the file with the first token is gone".to_owned())?;
     drop(store);
 
     stage("I3");
@@ -167,10 +170,10 @@ pub fn answer(task: &Task, stage: impl Fn(&str)) -> Verdict {
     };
     let done = catch_unwind(AssertUnwindSafe(|| match task {
         Task::Check { directory, promises, cut } => {
-            check(directory, &promises::read(promises), *cut, note).map(|()| Verdict::Sound)
+            check(&directory.join(DATA), &promises::read(promises), *cut, note).map(|()| Verdict::Sound)
         }
         Task::Use { directory, record, events } => {
-            use_store(directory, record, *events).map(|promises| Verdict::Used { promises })
+            use_store(&directory.join(DATA), record, *events).map(|promises| Verdict::Used { promises })
         }
     }));
     let what = match done {
@@ -215,7 +218,7 @@ mod tests {
         let (made, directory) = (scratch.path().join("made"), scratch.path().join("looked-at"));
         let record = scratch.path().join("record");
         std::fs::write(&record, "").unwrap();
-        let mut promises = use_store(&made, &record, 3).unwrap();
+        let mut promises = use_store(&made.join(DATA), &record, 3).unwrap();
         let image = read_image(&made);
         let file = scratch.path().join("promises");
         let look = |image, promises: &[Promise]| {
@@ -236,7 +239,7 @@ mod tests {
         let mut damaged = image.clone();
         for (path, node) in &mut damaged {
             if let Node::File(bytes) = node
-                && path.starts_with("store/")
+                && path.contains("/store/")
             {
                 bytes.truncate(bytes.len() / 2);
             }

@@ -16,6 +16,15 @@ pub enum Node {
     File(Vec<u8>),
 }
 
+impl Node {
+    pub fn length(&self) -> usize {
+        match self {
+            Node::Directory => 0,
+            Node::File(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// A change of a file that is not durable yet.
 #[derive(Debug, Clone)]
 pub enum FileChange {
@@ -65,6 +74,8 @@ pub struct Disk {
     /// How many entries were replayed.
     pub position: usize,
     fdatasync_counts: bool,
+    /// Bytes that were written over durable ones.
+    pub overwritten: usize,
 }
 
 impl Disk {
@@ -72,7 +83,14 @@ impl Disk {
     /// left.
     pub fn empty(fdatasync_counts: bool) -> Disk {
         let root = Inode::Directory { now: Names::new(), durable: Names::new(), since: Vec::new() };
-        Disk { inodes: vec![root], descriptors: HashMap::new(), syncs: HashMap::new(), position: 0, fdatasync_counts }
+        Disk {
+            inodes: vec![root],
+            descriptors: HashMap::new(),
+            syncs: HashMap::new(),
+            position: 0,
+            fdatasync_counts,
+            overwritten: 0,
+        }
     }
 
     /// What lies in an image is durable.
@@ -245,7 +263,10 @@ impl Disk {
 
     fn change_file(&mut self, fd: i32, change: FileChange, bytes: &[u8]) {
         let (inode, at) = (self.inode_of(fd), self.position);
-        let Inode::File { now, since, .. } = &mut self.inodes[inode] else { panic!("a write into a directory") };
+        let Inode::File { now, durable, since } = &mut self.inodes[inode] else { panic!("a write into a directory") };
+        if let FileChange::Write { offset, data } = &change {
+            self.overwritten += durable.len().min(offset + data.len()).saturating_sub(*offset);
+        }
         change.apply(now, bytes);
         since.push((at, change));
     }

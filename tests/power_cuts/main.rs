@@ -23,7 +23,7 @@
 //! Longer, in one command, with a line of the table in `docs/adr/0001-storage-engine.md` from each test:
 //!
 //! ```text
-//! POWER_CUTS_IMAGES=2500 POWER_CUTS_SEED=1 cargo nextest run --release --features testing \
+//! POWER_CUTS_IMAGES=2500 POWER_CUTS_SEED=1 cargo nextest run --profile long --features testing \
 //!     --test power_cuts --no-capture
 //! ```
 //!

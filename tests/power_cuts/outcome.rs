@@ -1,16 +1,15 @@
 //! The tests themselves: an engine's record is cut many times, and what came of it is asserted and told.
 
 use crate::campaign::{self, Cut, PromiseFile, Tally};
-use crate::disk::Disk;
+use crate::disk::{Disk, Image, Node};
 use crate::engines::{Engine, SLED};
-use crate::record::{Change, Record};
 use crate::recorder::FileRangeSync;
 use crate::recovery;
 use crate::rng::Rng;
 use crate::workload::{self, Load, Recorded};
 
 /// Images of a test unless `POWER_CUTS_IMAGES` says otherwise; a quarter of them are of recoveries.
-const IMAGES: usize = 120;
+const IMAGES: usize = 240;
 /// From so many images on the traffic is heavier too.
 const MANY: usize = 500;
 
@@ -37,35 +36,23 @@ fn recorded(engine: Engine, file_range: FileRangeSync) -> Recorded {
     let mut disk = Disk::empty(true);
     disk.advance(record, record.entries.len());
     let (replayed, real) = (disk.now(), &recorded.end);
-    let names = |image: &crate::disk::Image| image.keys().cloned().collect::<Vec<_>>();
+    let names = |image: &Image| image.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&replayed), names(real), "the recorder missed a change of a name");
     for (path, node) in real {
         assert!(replayed[path] == *node, "the recorder missed a change of {path}");
     }
-    let overwritten = overwritten(record);
+    let stored: usize = real.values().map(Node::length).sum();
     println!(
-        "{}: {} changes, {} bytes recorded, {overwritten} of them over others, {} promises",
+        "{}: {} changes, {} KiB recorded, {} KiB of them over durable bytes, {} KiB in files at the end, {} promises",
         engine.name,
         record.entries.len(),
-        record.bytes.len(),
+        record.bytes.len() / 1024,
+        disk.overwritten / 1024,
+        stored / 1024,
         recorded.promises.len()
     );
-    assert!(overwritten > 1 << 20, "too little was overwritten to say anything of reused space");
+    assert!(disk.overwritten > 1 << 20, "too little was overwritten to say anything of reused space");
     recorded
-}
-
-/// How many bytes were written over others that were written before.
-fn overwritten(record: &Record) -> usize {
-    let mut disk_end = std::collections::HashMap::new();
-    let mut over = 0;
-    for entry in record.entries.iter() {
-        if let Change::Write { fd, offset, data } = &entry.change {
-            let end = disk_end.entry(*fd).or_insert(0);
-            over += (*end).min(offset + data.len()).saturating_sub(*offset);
-            *end = (*end).max(offset + data.len());
-        }
-    }
-    over
 }
 
 /// Looks at images of a record, of the recoveries of some of them too.

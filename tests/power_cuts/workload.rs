@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::checker::DATA;
 use crate::disk::{Image, read_image};
 use crate::engines::Engine;
 use crate::promises::{self, Promise, Promised};
@@ -136,9 +137,10 @@ pub fn run(engine: Engine, load: Load, file_range: FileRangeSync, seed: u64) -> 
     let record = logs.path().join("record");
     let setup = Server::setup().args(["--retention", "1h", "--max-in-flight", "16"]).args(engine.flags.iter().copied());
     let mut clock = TestClock::new(setup.root());
-    let mut setup = setup.env("MYTHICHOOKS_TEST_CLOCK", clock.file());
-    let data = setup.data_dir();
-    for (name, value) in recorder::environment(&data, &record, file_range) {
+    let disk = setup.root().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mut setup = setup.env("MYTHICHOOKS_TEST_CLOCK", clock.file()).data_in(&format!("disk/{DATA}"));
+    for (name, value) in recorder::environment(&disk, &record, file_range) {
         setup = setup.env(name, value);
     }
     let clients = Clients { record, promises: Mutex::default(), version: AtomicU64::new(0) };
@@ -193,7 +195,7 @@ pub fn run(engine: Engine, load: Load, file_range: FileRangeSync, seed: u64) -> 
         }
     }
     assert!(server.terminate().success());
-    let end = read_image(&data);
+    let end = read_image(&disk);
     Recorded { record: Record::read(&clients.record), promises: clients.promises.into_inner().unwrap(), end }
 }
 
