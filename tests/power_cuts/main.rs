@@ -40,6 +40,7 @@ mod checker;
 mod disk;
 mod engines;
 mod kept;
+mod laws;
 mod outcome;
 mod promises;
 mod record;
