@@ -9,3 +9,4 @@ pub struct Engine {
 }
 
 pub const SLED: Engine = Engine { name: "sled", flags: &[] };
+pub const REDB: Engine = Engine { name: "redb", flags: &["--engine", "redb"] };

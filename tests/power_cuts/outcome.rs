@@ -2,7 +2,7 @@
 
 use crate::campaign::{self, Cut, PromiseFile, Tally};
 use crate::disk::{Disk, Image, Node};
-use crate::engines::{Engine, SLED};
+use crate::engines::{Engine, REDB, SLED};
 use crate::recorder::FileRangeSync;
 use crate::recovery;
 use crate::rng::Rng;
@@ -107,4 +107,12 @@ fn sled_keeps_what_it_acknowledged_and_would_not_without_our_sync() {
 fn sled_keeps_what_it_acknowledged_with_each_write_of_its_log_synced() {
     let recorded = recorded(SLED, FileRangeSync::Missing);
     assert_nothing_lost(&cut("sled-each-write-synced", &recorded, FileRangeSync::Missing));
+}
+
+#[test]
+fn redb_keeps_what_it_acknowledged_and_would_not_without_its_syncs() {
+    let recorded = recorded(REDB, FileRangeSync::Usual);
+    let without = cut_without_our_sync("redb-without-its-syncs", &recorded);
+    assert!(without.failed() * 4 > without.images, "this test cannot fail: {without:?}");
+    assert_nothing_lost(&cut("redb", &recorded, FileRangeSync::Usual));
 }
