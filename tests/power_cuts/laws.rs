@@ -40,7 +40,7 @@ fn images(record: &Record, fdatasync_counts: bool, strategy: Strategy) -> BTreeS
         });
         files.collect()
     };
-    (0..200).map(|seed| plain(disk.image(&mut Survival::new(strategy, seed), &record.bytes))).collect()
+    (0..1000).map(|seed| plain(disk.image(&mut Survival::new(strategy, seed), &record.bytes))).collect()
 }
 
 fn only(record: &Record, strategy: Strategy) -> Vec<(String, Vec<u8>)> {
