@@ -44,17 +44,31 @@ impl DirectoryLock {
     }
 }
 
-/// Makes the directory unless it is there; only its owner may look into it.
+/// Makes the directory unless it is there, with those above it, and has their names on stable storage; only its owner
+/// may look into it.
+///
+/// # Errors
+/// It cannot be made, or something else is in its place.
 pub fn make(directory: &Path) -> Result<(), OpenError> {
+    make_with_mode(directory, 0o700)
+}
+
+fn make_with_mode(directory: &Path, mode: u32) -> Result<(), OpenError> {
     if directory.is_dir() {
         return Ok(());
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let synced = made.and_then(|()| match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => sync_directory(Path::new(".")),
-    });
-    synced.map_err(io_at(directory))
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_with_mode(parent, 0o777)?;
+    match DirBuilder::new().mode(mode).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {
+            return Err(io_at(directory)(error));
+        }
+        _ => {}
+    }
+    sync_directory(parent).map_err(io_at(parent))
 }
 
 /// Whether there is a store in the directory.

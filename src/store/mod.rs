@@ -50,6 +50,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::clock::Clock;
 use commit::{Answer, Message, Request, RequestKind, Writer};
+pub use directory::make as make_directory;
 use engine::Engine;
 #[cfg(any(test, feature = "testing"))]
 pub use engine::memory;
