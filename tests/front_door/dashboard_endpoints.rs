@@ -108,7 +108,9 @@ fn an_endpoint_is_changed_and_what_is_emptied_goes_back() {
 fn a_test_is_sent_and_its_answer_shows_at_once() {
     let server = Server::start();
     let receiver =
-        Receiver::start(|_, number| if number == 0 { Reply::status(503).body("out of order") } else { Reply::status(200) });
+        Receiver::start(
+            |_, number| if number == 0 { Reply::status(503).body("out of order") } else { Reply::status(200) },
+        );
     let made = server.admin().endpoint(&receiver.url());
     let place = format!("/endpoints/{}", made["id"].as_str().unwrap());
     let mut browser = Browser::signed_in(&server, &server.admin());

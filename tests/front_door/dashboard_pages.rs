@@ -227,13 +227,11 @@ fn lists_go_on_page_by_page() {
             let page = browser.page(&path);
             let prefix = format!("href=\"{tab}/");
             seen.extend(page.match_indices(&prefix).map(|(at, _)| page[at..].split('"').nth(1).unwrap().to_owned()));
-            match page.split("<a class=\"btn\" href=\"").nth(1).filter(|rest| rest.starts_with(tab)) {
-                Some(rest) => path = rest.split('"').next().unwrap().replace("&amp;", "&"),
-                None => {
-                    assert_eq!(pages, 3, "{tab}");
-                    break;
-                }
-            }
+            let Some(next) = page.split("<a class=\"btn\" href=\"").nth(1).filter(|rest| rest.starts_with(tab)) else {
+                assert_eq!(pages, 3, "{tab}");
+                break;
+            };
+            path = next.split('"').next().unwrap().replace("&amp;", "&");
         }
         seen.dedup();
         assert_eq!(seen.len(), 7, "{tab}");

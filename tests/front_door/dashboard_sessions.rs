@@ -8,6 +8,8 @@ use crate::support::browser::{hidden, text};
 use crate::support::clock::TestClock;
 use crate::support::{Api, Browser, Server};
 
+type Pairs<'a> = Vec<(&'a str, &'a str)>;
+
 fn admin_text(server: &Server) -> String {
     server.admin().token.unwrap()
 }
@@ -89,7 +91,7 @@ fn a_form_from_elsewhere_or_of_another_session_does_nothing() {
     let base = server.base.clone();
     let fields = |token| vec![("form_token", token), ("url", "http://127.0.0.1:1/"), ("events", "all")];
     let ours = ("origin", &*base);
-    let cases: Vec<(Vec<(&str, &str)>, Vec<(&str, &str)>)> = vec![
+    let cases: Vec<(Pairs<'_>, Pairs<'_>)> = vec![
         (fields(&token), vec![("origin", "https://evil.example")]),
         (fields(&token), vec![("origin", "null")]),
         (fields(&token), vec![ours, ("sec-fetch-site", "cross-site")]),

@@ -6,7 +6,13 @@ mod listener;
 mod logging;
 mod signals;
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::dev::ServerHandle;
 
@@ -16,7 +22,7 @@ use crate::{
     clock::Clock,
     http::{self, Api, LoadError, Logo, Phase, PortalLook, TokenText, TokenTextError},
     outbound,
-    store::{OpenError, Options, Store, StoreError},
+    store::{OpenError, Options, Store, StoreError, make_directory},
 };
 
 /// Attempts under way get this long at the most when the server stops (contract, section 5).
@@ -28,14 +34,6 @@ pub enum ServeError {
     /// A flag or a file that it names.
     #[error("{0}")]
     Settings(String),
-    /// The data directory.
-    #[error("the data directory {path}: {source}")]
-    DataDirectory {
-        /// Which.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
     /// The store.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -76,18 +74,14 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     logging::start(args.log_format, &args.log_level).map_err(ServeError::Settings)?;
-    // Named failures from the environment variable FAILPOINTS, for as long as the process runs. Set up here alone: a
-    // second time would wait for the first to end.
-    #[cfg(feature = "testing")]
-    std::mem::forget(fail::FailScenario::setup());
     raise_file_limit();
     let clock = Clock::start();
     let given_token = read_given_token(args)?;
     let portal_logo = read_portal_logo(args)?;
-    create_data_directory(&args.data_dir)?;
+    make_directory(&args.data_dir)?;
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
-    let options = Options { cache: args.cache_size.bytes(), ..Options::default() };
+    let options = Options { engine: args.engine, cache: args.cache_size.bytes(), ..Options::default() };
     let store = Store::open(&args.data_dir, options, clock.clone())?;
     let served = actix_rt::System::new().block_on(serve(
         args,
@@ -201,15 +195,6 @@ fn token_file_failed(path: &Path) -> impl FnOnce(io::Error) -> ServeError {
     move |source| ServeError::TokenFile { path, source }
 }
 
-fn create_data_directory(path: &Path) -> Result<(), ServeError> {
-    let failed = |source| ServeError::DataDirectory { path: path.display().to_string(), source };
-    if !path.exists() {
-        fs::create_dir_all(path).map_err(failed)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-    }
-    Ok(())
-}
-
 /// Writes a file that only its owner may read; one that is there is replaced whole.
 fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
@@ -223,7 +208,9 @@ fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    fs::rename(&beside, path)
+    fs::rename(&beside, path)?;
+    // Until its name is on stable storage too, a power cut could leave a token that is stored and written nowhere.
+    File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 
 /// Writes a file so that a reader finds all of it or nothing.

@@ -3,6 +3,7 @@
 
 mod attempts;
 pub mod audit_log;
+mod backup;
 pub mod deliveries;
 pub mod delivery_actions;
 pub mod endpoint_actions;
@@ -79,6 +80,7 @@ routes! {
     "/v1/audit-log" => { get audit_log::list }
     "/v1/stats" => { get stats::get }
     "/v1/stream" => { get_only stream::stream }
+    "/v1/backup" => { get_only backup::get }
 }
 
 /// The paths of the document; what all of them share is added in `http::openapi`.
@@ -118,6 +120,7 @@ routes! {
     audit_log::list,
     stats::get,
     stream::stream,
+    backup::get,
 ))]
 pub struct Paths;
 
