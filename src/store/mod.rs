@@ -28,12 +28,14 @@ mod prune;
 mod queue;
 mod reading;
 pub mod records;
+mod sessions;
 mod settings;
 mod settle;
 mod shared;
 mod statistics;
 mod stored;
 mod streams;
+mod traffic;
 mod verify;
 mod work;
 
@@ -61,6 +63,7 @@ pub use filters::*;
 use manifest::Manifest;
 pub use records::*;
 use shared::Shared;
+pub use traffic::HourOfTraffic;
 pub use verify::{Report, verify};
 use work::Work;
 

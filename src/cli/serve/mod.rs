@@ -20,7 +20,7 @@ pub use self::args::ServeArgs;
 use crate::{
     actors::{Actors, ActorsError},
     clock::Clock,
-    http::{self, Api, LoadError, Phase, TokenText, TokenTextError},
+    http::{self, Api, LoadError, Logo, Phase, PortalLook, TokenText, TokenTextError},
     outbound,
     store::{OpenError, Options, Store, StoreError, make_directory},
 };
@@ -77,12 +77,21 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     raise_file_limit();
     let clock = Clock::start();
     let given_token = read_given_token(args)?;
+    let portal_logo = read_portal_logo(args)?;
     make_directory(&args.data_dir)?;
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
     let options = Options { engine: args.engine, cache: args.cache_size.bytes(), ..Options::default() };
     let store = Store::open(&args.data_dir, options, clock.clone())?;
-    let served = actix_rt::System::new().block_on(serve(args, given_token, clock, &store, outbound, bound));
+    let served = actix_rt::System::new().block_on(serve(
+        args,
+        given_token,
+        api_settings(args, portal_logo),
+        clock,
+        &store,
+        outbound,
+        bound,
+    ));
     store.close();
     served
 }
@@ -90,6 +99,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
 async fn serve(
     args: &ServeArgs,
     given_token: Option<TokenText>,
+    settings: http::Settings,
     clock: Clock,
     store: &Store,
     outbound: Arc<outbound::Shared>,
@@ -97,7 +107,7 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let mut signals = signals::Signals::new()?;
     let actors = Actors::start(store.clone(), clock.clone(), outbound, args.actor_settings())?;
-    let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), api_settings(args))?;
+    let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), settings)?;
     install_admin_token(args, given_token, &api).await?;
 
     let listen_file = args.listen_file.clone();
@@ -138,11 +148,22 @@ async fn stop(actors: &Actors, server: &ServerHandle, signals: &mut signals::Sig
     }
 }
 
-fn api_settings(args: &ServeArgs) -> http::Settings {
+fn api_settings(args: &ServeArgs, portal_logo: Option<Logo>) -> http::Settings {
+    let (name, accent) = (args.portal_name.clone(), args.portal_accent);
     http::Settings {
+        portal: PortalLook { name, logo: portal_logo, accent },
+        public_url: args.public_url.clone(),
         max_event_size: usize::try_from(args.max_event_size.bytes()).unwrap_or(usize::MAX),
         allow_http: args.allow_http,
     }
+}
+
+/// The platform's logo from the flag's file.
+fn read_portal_logo(args: &ServeArgs) -> Result<Option<Logo>, ServeError> {
+    let Some(path) = &args.portal_logo else { return Ok(None) };
+    let failed = |reason: String| ServeError::Settings(format!("--portal-logo {}: {reason}", path.display()));
+    let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
+    Logo::new(bytes).map(Some).map_err(|error| failed(error.to_string()))
 }
 
 /// The first admin's token from the flag's file or systemd's credential. Read before anything is started, so that a
