@@ -16,6 +16,7 @@ mod json_source;
 mod json_text;
 mod list;
 mod listen;
+mod migrate;
 mod output;
 mod printable;
 mod problem;
@@ -47,6 +48,7 @@ use self::{
     event::EventCommand,
     event_type::EventTypeCommand,
     listen::ListenArgs,
+    migrate::MigrateArgs,
     restore::RestoreArgs,
     serve::ServeArgs,
     stats::StatsArgs,
@@ -84,6 +86,8 @@ enum Command {
     Verify(VerifyArgs),
     /// Make a store of a backup
     Restore(RestoreArgs),
+    /// Move a stopped server's store to another engine
+    Migrate(MigrateArgs),
     /// See the whole job done: a scratch store, a server, a receiver, events, retries
     Demo(DemoArgs),
     /// A receiver for people who build one: verifies, prints, and fails or is slow on purpose
@@ -180,6 +184,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    // Named failures from the environment variable FAILPOINTS, for as long as the process runs. Set up here alone: a
+    // second time would wait for the first to end.
+    #[cfg(feature = "testing")]
+    std::mem::forget(fail::FailScenario::setup());
     match execute(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
@@ -195,6 +203,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Serve(args) => Ok(serve::run(&args)?),
         Command::Verify(args) => args.run(),
         Command::Restore(args) => args.run(),
+        Command::Migrate(args) => args.run(),
         Command::Demo(args) => block_on(args.run()),
         Command::Listen(args) => block_on(args.run()),
         Command::Event(client) => block_on(client.command.run(&client.connection)),

@@ -19,6 +19,7 @@ use super::{
     Store, codec,
     engine::{Aside, CopyError},
     keys::Row,
+    manifest::FORMAT,
     stored::Meta,
 };
 pub use archive::{ArchiveError, ArchiveManifest, Counts, Tally, Trailer};
@@ -86,9 +87,9 @@ impl Backup {
     fn manifest(&self) -> ArchiveManifest {
         let inner = &self.store.inner;
         ArchiveManifest {
-            format: inner.manifest.format,
-            store: inner.manifest.id,
-            engine: inner.manifest.engine.to_string(),
+            format: FORMAT,
+            store: inner.shared.view().meta.store,
+            engine: inner.engine.to_owned(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
             begun_at: inner.shared.clock.wall(),
         }

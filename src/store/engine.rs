@@ -2,6 +2,10 @@
 //! have it on stable storage. Everything above speaks to this trait; an engine knows nothing of events.
 
 mod captured;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+mod quiet;
+mod redb;
 mod sled;
 pub mod writes;
 
@@ -21,16 +25,19 @@ pub enum EngineKind {
     /// sled 0.34.
     #[default]
     Sled,
+    /// redb 4.
+    Redb,
 }
 
 impl EngineKind {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Sled];
+    pub const ALL: [Self; 2] = [Self::Sled, Self::Redb];
 
     /// Its name in flags and manifests, and of its directory.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sled => "sled",
+            Self::Redb => "redb",
         }
     }
 }
@@ -43,7 +50,7 @@ impl fmt::Display for EngineKind {
 
 /// There is no engine of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no engine `{0}`")]
+#[error("there is no engine `{0}`; there are sled and redb")]
 pub struct UnknownEngine(String);
 
 impl FromStr for EngineKind {
@@ -59,6 +66,7 @@ impl FromStr for EngineKind {
 pub fn create(kind: EngineKind, directory: &Path, cache: u64, first: Vec<Write>) -> Result<(), OpenError> {
     match kind {
         EngineKind::Sled => self::sled::SledEngine::create(directory, cache, first),
+        EngineKind::Redb => self::redb::RedbEngine::create(directory, cache, first),
     }
 }
 
@@ -66,7 +74,13 @@ pub fn create(kind: EngineKind, directory: &Path, cache: u64, first: Vec<Write>)
 pub fn open(kind: EngineKind, directory: &Path, cache: u64) -> Result<Box<dyn Engine>, OpenError> {
     Ok(match kind {
         EngineKind::Sled => Box::new(self::sled::SledEngine::open(directory, cache)?),
+        EngineKind::Redb => Box::new(self::redb::RedbEngine::open(directory, cache)?),
     })
+}
+
+/// Every entry of an engine, in the order of keys. No key begins with the last byte there is.
+pub fn every_entry(engine: &dyn Engine) -> Entries<'_> {
+    engine.range(&[], &[u8::MAX], Order::Ascending)
 }
 
 /// Has the files of a directory and their names on stable storage.
@@ -75,6 +89,18 @@ pub fn sync_files(directory: &Path) -> io::Result<()> {
         File::open(entry?.path())?.sync_all()?;
     }
     sync_directory(directory)
+}
+
+/// A file that an engine cannot do without, and that it might take for a reason to begin anew.
+fn demand_file(path: &Path) -> Result<(), OpenError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > 0 => Ok(()),
+        Ok(_) => Err(OpenError::Damaged(format!("{} is empty", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OpenError::Damaged(format!("{} is missing", path.display())))
+        }
+        Err(source) => Err(OpenError::Io { path: path.to_owned(), source }),
+    }
 }
 
 /// Has a directory's entries on stable storage.
@@ -159,8 +185,8 @@ pub trait Engine: Send + Sync {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
 
-    /// The entries from `from` on (inclusive) up to `to` (exclusive). Not a snapshot: commits made while the range is
-    /// walked may show.
+    /// The entries from `from` on (inclusive) up to `to` (exclusive), none after an error. Commits made while the range
+    /// is walked may show or not.
     fn range(&self, from: &[u8], to: &[u8], order: Order) -> Entries<'_>;
 
     /// Applies all of a batch, or after a crash none of it; returns when it is on stable storage.

@@ -15,6 +15,7 @@ mod delivery_rows;
 mod directory;
 mod endpoints;
 mod engine;
+mod engine_change;
 mod errors;
 mod filters;
 mod history;
@@ -49,10 +50,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::clock::Clock;
 use commit::{Answer, Message, Request, RequestKind, Writer};
-pub use engine::{CopyError, EngineKind};
+use engine::Engine;
+#[cfg(any(test, feature = "testing"))]
+pub use engine::memory;
+pub use engine::{EngineKind, UnknownEngine};
+pub use engine_change::{ChangeStep, EngineChange, EngineChangeError, Survey, Watch, change_engine};
 pub use errors::*;
 pub use filters::*;
-use manifest::Manifest;
 pub use records::*;
 use shared::Shared;
 pub use verify::{Report, verify};
@@ -79,8 +83,8 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// How far retention has come.
     walk: prune::Walk,
-    /// What the store says of itself on the disk.
-    manifest: Manifest,
+    /// Which engine keeps it.
+    engine: &'static str,
     directory: PathBuf,
     free_space_floor: u64,
     /// One copy is made at a time.
@@ -93,14 +97,51 @@ impl Store {
     /// Opens or creates the store in this directory.
     ///
     /// # Errors
-    /// Another process holds it, it cannot be read, it was written by a newer release, or it is damaged.
+    /// Another process holds it, it cannot be read, it was written by a newer release, it is on another engine than
+    /// the one asked for, or it is damaged.
     pub fn open(directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
         directory::make(directory)?;
         let lock = directory::DirectoryLock::take(directory)?;
         if !directory::holds_a_store(directory)? {
-            directory::create(directory, EngineKind::default(), options.cache)?;
+            directory::create(directory, options.engine.unwrap_or_default(), options.cache)?;
+        } else if let Some(asked) = options.engine {
+            directory::demand_engine(directory, asked)?;
         }
         let (manifest, engine) = directory::open(directory, options.cache)?;
+        engine_change::clear_left_overs(directory, manifest.engine)?;
+        Self::start(lock, (manifest.engine.name(), engine), directory, options, clock, commit::end_process)
+    }
+
+    /// A store on an engine of the caller's. A commit that fails ends the store, not the process: what waits for it is
+    /// not answered, and nothing else is written.
+    ///
+    /// # Errors
+    /// Another process holds the directory, which is used for its lock and its free space alone.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn on_memory(
+        engine: memory::MemoryEngine,
+        directory: &Path,
+        options: Options,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        Self::on_engine(Box::new(engine), directory, options, clock)
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn on_engine(engine: Box<dyn Engine>, directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
+        let lock = directory::DirectoryLock::take(directory)?;
+        directory::found(&*engine)?;
+        Self::start(lock, ("memory", engine), directory, options, clock, commit::end_writer)
+    }
+
+    fn start(
+        lock: directory::DirectoryLock,
+        (engine_name, engine): (&'static str, Box<dyn Engine>),
+        directory: &Path,
+        options: Options,
+        clock: Clock,
+        last_resort: commit::LastResort,
+    ) -> Result<Self, OpenError> {
         let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
@@ -109,6 +150,7 @@ impl Store {
             messages: receiver,
             directory: directory.to_owned(),
             free_space_floor: options.free_space_floor,
+            last_resort,
         };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
@@ -119,7 +161,7 @@ impl Store {
             readers: Arc::new(Semaphore::new(READERS)),
             writer: Mutex::new(Some(thread)),
             walk: prune::Walk::default(),
-            manifest,
+            engine: engine_name,
             directory: directory.to_owned(),
             free_space_floor: options.free_space_floor,
             backups: Arc::new(Semaphore::new(1)),
