@@ -84,10 +84,10 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Check a stopped server's store, or a backup
     Verify(VerifyArgs),
-    /// Make a store of a backup
-    Restore(RestoreArgs),
     /// Move a stopped server's store to another engine
     Migrate(MigrateArgs),
+    /// Make a store of a backup
+    Restore(RestoreArgs),
     /// See the whole job done: a scratch store, a server, a receiver, events, retries
     Demo(DemoArgs),
     /// A receiver for people who build one: verifies, prints, and fails or is slow on purpose
@@ -202,8 +202,8 @@ fn execute(command: Command) -> Result<(), CliError> {
     match command {
         Command::Serve(args) => Ok(serve::run(&args)?),
         Command::Verify(args) => args.run(),
-        Command::Restore(args) => args.run(),
         Command::Migrate(args) => args.run(),
+        Command::Restore(args) => args.run(),
         Command::Demo(args) => block_on(args.run()),
         Command::Listen(args) => block_on(args.run()),
         Command::Event(client) => block_on(client.command.run(&client.connection)),

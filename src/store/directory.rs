@@ -44,17 +44,31 @@ impl DirectoryLock {
     }
 }
 
-/// Makes the directory unless it is there; only its owner may look into it.
+/// Makes the directory unless it is there, with those above it, and has their names on stable storage; only its owner
+/// may look into it.
+///
+/// # Errors
+/// It cannot be made, or something else is in its place.
 pub fn make(directory: &Path) -> Result<(), OpenError> {
+    make_with_mode(directory, 0o700)
+}
+
+fn make_with_mode(directory: &Path, mode: u32) -> Result<(), OpenError> {
     if directory.is_dir() {
         return Ok(());
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let synced = made.and_then(|()| match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => sync_directory(Path::new(".")),
-    });
-    synced.map_err(io_at(directory))
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_with_mode(parent, 0o777)?;
+    match DirBuilder::new().mode(mode).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {
+            return Err(io_at(directory)(error));
+        }
+        _ => {}
+    }
+    sync_directory(parent).map_err(io_at(parent))
 }
 
 /// Whether there is a store in the directory.
@@ -88,6 +102,29 @@ pub fn finish(directory: &Path, manifest: Manifest) -> Result<(), OpenError> {
     sync_directory(directory).map_err(io_at(directory))
 }
 
+/// The one row of an empty store.
+fn first_row(id: StoreId) -> Result<Write, OpenError> {
+    let key = Row::Meta.key();
+    let meta = codec::encode(&key, &Meta::of(id), &[]).map_err(|error| OpenError::Damaged(error.to_string()))?;
+    Ok((key, Some(meta)))
+}
+
+/// Makes an empty store of an empty engine that lies in no directory.
+#[cfg(any(test, feature = "testing"))]
+pub fn found(engine: &dyn Engine) -> Result<(), OpenError> {
+    let failed = |error: String| OpenError::Damaged(error);
+    if engine.get(&Row::Meta.key()).map_err(|error| failed(error.to_string()))?.is_none() {
+        engine.commit(vec![first_row(StoreId::default())?]).map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Refuses a store that is not on this engine, before it is touched.
+pub fn demand_engine(directory: &Path, asked: EngineKind) -> Result<(), OpenError> {
+    let found = Manifest::read(&directory.join(STORE))?.engine;
+    if found == asked { Ok(()) } else { Err(OpenError::OtherEngine { found, asked }) }
+}
+
 /// Whether nothing is in the directory, but for a lock and a store that was never finished.
 pub fn is_unused(directory: &Path) -> Result<bool, OpenError> {
     for entry in fs::read_dir(directory).map_err(io_at(directory))? {
@@ -113,29 +150,6 @@ fn remove_unfinished(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// The one row of an empty store.
-fn first_row(id: StoreId) -> Result<Write, OpenError> {
-    let key = Row::Meta.key();
-    let meta = codec::encode(&key, &Meta::of(id), &[]).map_err(|error| OpenError::Damaged(error.to_string()))?;
-    Ok((key, Some(meta)))
-}
-
-/// Makes an empty store of an empty engine that lies in no directory.
-#[cfg(any(test, feature = "testing"))]
-pub fn found(engine: &dyn Engine) -> Result<(), OpenError> {
-    let failed = |error: String| OpenError::Damaged(error);
-    if engine.get(&Row::Meta.key()).map_err(|error| failed(error.to_string()))?.is_none() {
-        engine.commit(vec![first_row(StoreId::default())?]).map_err(|error| failed(error.to_string()))?;
-    }
-    Ok(())
-}
-
-/// Refuses a store that is not on this engine, before it is touched.
-pub fn demand_engine(directory: &Path, asked: EngineKind) -> Result<(), OpenError> {
-    let found = Manifest::read(&directory.join(STORE))?.engine;
-    if found == asked { Ok(()) } else { Err(OpenError::OtherEngine { found, asked }) }
 }
 
 /// Opens the store in the directory.

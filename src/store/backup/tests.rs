@@ -291,3 +291,20 @@ fn one_copy_at_a_time_and_a_sink_that_fails_ends_it() {
     assert!(matches!(first.write_to(Full), Err(BackupError::Sink(_))));
     assert!(store.backup().unwrap().write_to(io::sink()).is_ok());
 }
+
+#[cfg(feature = "testing")]
+#[test]
+fn a_disk_that_runs_full_ends_the_copy_and_one_that_is_full_does_not_forbid_it() {
+    let scenario = fail::FailScenario::setup();
+    for engine in EngineKind::ALL {
+        let root = tempfile::tempdir().unwrap();
+        let (store, _) = stored_on(root.path(), engine);
+        fail::cfg("aside::full", "1*off->return").unwrap();
+        let ended = store.backup().unwrap().write_to(io::sink());
+        assert!(matches!(ended, Err(BackupError::Copy(CopyError::NoRoom))), "{engine}: {ended:?}");
+        fail::cfg("aside::full", "return").unwrap();
+        store.backup().unwrap().write_to(io::sink()).unwrap();
+        fail::cfg("aside::full", "off").unwrap();
+    }
+    scenario.teardown();
+}
