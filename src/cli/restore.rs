@@ -33,8 +33,8 @@ pub struct RestoreArgs {
     /// Where the store is to be kept [default: systemd's state directory, else ./mythichooks-data]
     #[arg(long, env = "MYTHICHOOKS_DATA_DIR", value_name = "DIR", default_value_os_t = default_data_dir(), hide_default_value = true)]
     data_dir: PathBuf,
-    /// Which engine is to keep it
-    #[arg(long, value_name = "ENGINE", default_value_t)]
+    /// The engine that is to keep it, sled or redb, whichever kept the first one
+    #[arg(long, env = "MYTHICHOOKS_ENGINE", value_name = "ENGINE", default_value_t)]
     engine: EngineKind,
     /// Do not check the rows against each other, and take a store that is not sound
     #[arg(long)]

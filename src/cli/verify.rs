@@ -53,6 +53,15 @@ impl VerifyArgs {
             for finding in &report.findings {
                 output.line(finding)?;
             }
+            if let Some(Restored { origin, trailer, .. }) = archive {
+                output.line(format_args!(
+                    "a whole backup of store {}, begun at {}: {} writes, everything up to id {}",
+                    origin.store,
+                    origin.begun_at,
+                    trailer.counts.writes(),
+                    trailer.last_id
+                ))?;
+            }
             output.line(format_args!(
                 "{} rows: {} events, {} deliveries, {} attempts, {} endpoints",
                 report.rows, report.events, report.deliveries, report.attempts, report.endpoints

@@ -29,6 +29,9 @@ use writing::ArchiveWriter;
 /// What is committed during a copy is kept in memory up to here, and then in a file.
 const MEMORY: usize = 4 << 20;
 
+/// The free room is looked at once in so many writes.
+const LOOK: usize = 1_024;
+
 /// Why a copy was not made, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -63,7 +66,8 @@ impl Store {
 
 impl Backup {
     /// Writes the archive. Everything committed before this call is in it. It takes as long as the sink takes, and
-    /// blocks; an error of the sink ends it.
+    /// blocks; an error of the sink ends it. So does a disk that runs full meanwhile: an engine may need more room while
+    /// it is copied, and events come first.
     pub fn write_to(self, sink: impl io::Write) -> Result<Trailer, BackupError> {
         let inner = &self.store.inner;
         let mut archive = ArchiveWriter::begin(sink, &self.manifest())?;
@@ -71,8 +75,12 @@ impl Backup {
             Aside { memory: MEMORY, directory: inner.directory.clone(), free_space_floor: inner.free_space_floor };
         let totals = Row::Meta.key();
         let mut moment = None;
-        for write in inner.shared.engine.copy(aside)? {
+        let watched = aside.has_room_for(0).then(|| aside.clone());
+        for (number, write) in inner.shared.engine.copy(aside)?.enumerate() {
             let write = write?;
+            if number.is_multiple_of(LOOK) && watched.as_ref().is_some_and(|aside| !aside.has_room_for(0)) {
+                return Err(CopyError::NoRoom.into());
+            }
             if write.0 == totals {
                 moment.clone_from(&write.1);
             }

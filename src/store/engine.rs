@@ -165,7 +165,9 @@ pub struct Aside {
 }
 
 impl Aside {
-    fn has_room_for(&self, bytes: u64) -> bool {
+    /// Whether so many bytes more would leave enough free.
+    pub fn has_room_for(&self, bytes: u64) -> bool {
+        fail::fail_point!("aside::full", |_| false);
         let Ok(found) = rustix::fs::statvfs(&self.directory) else { return false };
         found.f_bavail.saturating_mul(found.f_frsize) >= self.free_space_floor.saturating_add(bytes)
     }

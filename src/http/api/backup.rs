@@ -16,6 +16,13 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::sync::mpsc::{self, error::TrySendError};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr,
+        schema::{Schema, SchemaType},
+    },
+};
 
 use crate::{
     domain::token::Token,
@@ -37,6 +44,18 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// … and how many times in a row before the client is given up: a minute.
 const PATIENCE: u32 = 12_000;
 
+/// The file: bytes, which a schema only names (OpenAPI 3.1, section 4.8.14.3).
+pub struct BackupFile;
+
+impl PartialSchema for BackupFile {
+    fn schema() -> RefOr<Schema> {
+        let bytes = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        bytes.content_media_type("application/octet-stream").build().into()
+    }
+}
+
+impl ToSchema for BackupFile {}
+
 /// Take a backup
 ///
 /// A consistent copy of the store, taken while the server runs: everything that was acknowledged before the request is
@@ -44,7 +63,7 @@ const PATIENCE: u32 = 12_000;
 /// holds signing secrets and payloads. A transfer that breaks off is not a backup: the file's end tells.
 #[utoipa::path(get, path = "/v1/backup", tag = "backup", operation_id = "takeBackup",
     responses(
-        (status = 200, description = "The backup.", content_type = "application/octet-stream", body = Vec<u8>,
+        (status = 200, description = "The backup.", content_type = "application/octet-stream", body = inline(BackupFile),
             headers(("Content-Disposition" = String, description = "A name for the file."))),
         (status = 503, description = "Another backup is being taken, there is no room for what is accepted meanwhile, or the server is stopping."),
     ))]

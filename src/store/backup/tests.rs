@@ -7,12 +7,13 @@ use ulid::Ulid;
 
 use super::{archive::TRAILER, *};
 use crate::{
+    clock::Clock,
     domain::time::Timestamp,
     store::{
-        OpenError, directory,
-        engine::{Engine, Order, Write},
+        OpenError, Options, directory,
+        engine::{Engine, EngineKind, Write, every_entry},
         manifest::{FORMAT, StoreId},
-        tests::{event, open, put_endpoint, run},
+        tests::{event, put_endpoint, run},
         verify,
     },
 };
@@ -90,24 +91,26 @@ proptest! {
         let title = if behind_title { &b"mythichooks backup 1\n"[..] } else { b"" };
         prop_assert!(read(&[title, &garbage].concat()).is_err());
     }
+}
 
-    #[test]
-    fn a_part_that_is_lost_repeated_or_moved_is_found(
-        (a, b) in any::<(prop::sample::Index, prop::sample::Index)>(),
-        what in 0..3,
-    ) {
-        let writes: Vec<Write> = (0..2_000_u32).map(|n| (n.to_be_bytes().to_vec(), Some(noise(n, 600)))).collect();
-        let bytes = archive_of(&manifest(), &writes);
-        let mut parts = parts(&bytes);
-        prop_assert!(parts.len() > 5, "{} parts", parts.len());
-        let (a, b) = (a.index(parts.len()), b.index(parts.len()));
-        match what {
-            0 => drop(parts.remove(a)),
-            1 => parts.insert(b, parts[a]),
-            _ if a == b => return Ok(()),
-            _ => parts.swap(a, b),
+#[test]
+fn a_part_that_is_lost_repeated_or_moved_is_found() {
+    let writes: Vec<Write> = (0..800_u32).map(|n| (n.to_be_bytes().to_vec(), Some(noise(n, 1_500)))).collect();
+    let bytes = archive_of(&manifest(), &writes);
+    let parts = parts(&bytes);
+    assert!(parts.len() > 5, "{} parts", parts.len());
+    for a in 0..parts.len() {
+        let mut lost = parts.clone();
+        lost.remove(a);
+        assert!(read(&lost.concat()).is_err(), "{a} is lost");
+        for b in 0..parts.len() {
+            let mut repeated = parts.clone();
+            repeated.insert(b, parts[a]);
+            assert!(read(&repeated.concat()).is_err(), "{a} comes again at {b}");
+            let mut moved = parts.clone();
+            moved.swap(a, b);
+            assert_eq!(read(&moved.concat()).is_ok(), a == b, "{a} and {b} change places");
         }
-        prop_assert!(read(&parts.concat()).is_err());
     }
 }
 
@@ -164,7 +167,12 @@ fn a_part_that_claims_to_be_huge_takes_no_memory() {
 
 /// A store with some of everything in it, and its archive.
 fn stored(directory: &Path) -> (Store, Vec<u8>) {
-    let store = open(directory);
+    stored_on(directory, EngineKind::default())
+}
+
+fn stored_on(directory: &Path, engine: EngineKind) -> (Store, Vec<u8>) {
+    let options = Options { cache: 8 << 20, engine: Some(engine), ..Options::default() };
+    let store = Store::open(directory, options, Clock::start()).unwrap();
     run(async {
         let endpoint = put_endpoint(&store).await;
         for n in 0..50 {
@@ -178,31 +186,34 @@ fn stored(directory: &Path) -> (Store, Vec<u8>) {
 }
 
 fn rows(engine: &dyn Engine) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let entries = engine.range(&[], &[u8::MAX; 64], Order::Ascending);
-    entries.map(|entry| entry.map(|entry| (entry.key, entry.value)).unwrap()).collect()
+    every_entry(engine).map(|entry| entry.map(|entry| (entry.key, entry.value)).unwrap()).collect()
 }
 
 #[test]
-fn a_restored_store_has_the_same_rows_and_an_id_of_its_own() {
-    let root = tempfile::tempdir().unwrap();
-    let (store, archive) = stored(&root.path().join("first"));
-    let mut before = rows(&*store.shared().engine);
+fn a_restored_store_has_the_same_rows_and_an_id_of_its_own_on_every_engine() {
     let totals = Row::Meta.key();
-    let (meta, _) = codec::decode::<Meta>(&totals, &before.remove(&totals).unwrap()).unwrap();
+    for (from, to) in EngineKind::ALL.into_iter().flat_map(|from| EngineKind::ALL.map(|to| (from, to))) {
+        let root = tempfile::tempdir().unwrap();
+        let (store, archive) = stored_on(&root.path().join("first"), from);
+        let mut before = rows(&*store.shared().engine);
+        let (meta, _) = codec::decode::<Meta>(&totals, &before.remove(&totals).unwrap()).unwrap();
 
-    let second = root.path().join("second");
-    let restored = restore(archive.as_slice(), &second, RestoreOptions::default()).unwrap();
-    assert_eq!(restored.trailer.last_id, Ulid(meta.last_id));
-    assert_eq!(restored.origin.store, meta.store);
-    assert!(restored.report.unwrap().is_sound());
-    assert!(verify(&second).unwrap().is_sound());
+        let second = root.path().join("second");
+        let options = RestoreOptions { engine: to, ..RestoreOptions::default() };
+        let restored = restore(archive.as_slice(), &second, options).unwrap();
+        assert_eq!(restored.trailer.last_id, Ulid(meta.last_id));
+        assert_eq!((restored.origin.store, restored.origin.engine.as_str()), (meta.store, from.name()));
+        assert!(restored.report.unwrap().is_sound());
+        assert!(verify(&second).unwrap().is_sound());
 
-    let (manifest, engine) = directory::open(&second, 1 << 20).unwrap();
-    let mut after = rows(&*engine);
-    let (renamed, _) = codec::decode::<Meta>(&totals, &after.remove(&totals).unwrap()).unwrap();
-    assert_eq!(before, after);
-    assert_eq!(renamed, Meta { store: manifest.id, ..meta.clone() });
-    assert_ne!(renamed.store, meta.store);
+        let (manifest, engine) = directory::open(&second, 1 << 20).unwrap();
+        assert_eq!(manifest.engine, to);
+        let mut after = rows(&*engine);
+        let (renamed, _) = codec::decode::<Meta>(&totals, &after.remove(&totals).unwrap()).unwrap();
+        assert_eq!(before, after);
+        assert_eq!(renamed, Meta { store: manifest.id, ..meta.clone() });
+        assert_ne!(renamed.store, meta.store);
+    }
 }
 
 #[test]
@@ -279,4 +290,21 @@ fn one_copy_at_a_time_and_a_sink_that_fails_ends_it() {
     assert!(matches!(store.backup(), Err(BackupError::Busy)));
     assert!(matches!(first.write_to(Full), Err(BackupError::Sink(_))));
     assert!(store.backup().unwrap().write_to(io::sink()).is_ok());
+}
+
+#[cfg(feature = "testing")]
+#[test]
+fn a_disk_that_runs_full_ends_the_copy_and_one_that_is_full_does_not_forbid_it() {
+    let scenario = fail::FailScenario::setup();
+    for engine in EngineKind::ALL {
+        let root = tempfile::tempdir().unwrap();
+        let (store, _) = stored_on(root.path(), engine);
+        fail::cfg("aside::full", "1*off->return").unwrap();
+        let ended = store.backup().unwrap().write_to(io::sink());
+        assert!(matches!(ended, Err(BackupError::Copy(CopyError::NoRoom))), "{engine}: {ended:?}");
+        fail::cfg("aside::full", "return").unwrap();
+        store.backup().unwrap().write_to(io::sink()).unwrap();
+        fail::cfg("aside::full", "off").unwrap();
+    }
+    scenario.teardown();
 }

@@ -23,8 +23,8 @@ use super::{Aside, CopyError, Engine, Entry, Order, Write, Writes, writes};
 
 /// Entries that are read at a time.
 const STEP: usize = 256;
-/// No key is this great.
-const BEHIND_ALL: [u8; 64] = [u8::MAX; 64];
+/// No key begins with the last byte there is.
+const BEHIND_ALL: [u8; 1] = [u8::MAX];
 /// What a file of captured batches is called for the moment until it is unlinked. A death in that moment leaves it; the
 /// next copy takes it over.
 const FILE: &str = "captured.tmp";
