@@ -26,8 +26,20 @@ fn is_option(line: &str) -> bool {
 
 #[test]
 fn the_help_of_every_command_is_complete() {
-    let commands =
-        ["serve", "demo", "listen", "event", "event send", "endpoint", "delivery", "token", "stats", "tail", "verify"];
+    let commands = [
+        "serve",
+        "demo",
+        "listen",
+        "event",
+        "event send",
+        "endpoint",
+        "delivery",
+        "token",
+        "stats",
+        "tail",
+        "verify",
+        "migrate",
+    ];
     let top = run(&["--help"]);
     assert_eq!(top.status.code(), Some(0));
     for command in commands.iter().filter(|command| !command.contains(' ')) {
@@ -68,6 +80,7 @@ fn the_help_of_every_command_is_complete() {
         "--tls-key",
         "--ca-file",
         "--log-format",
+        "--engine",
     ] {
         assert!(serve.contains(flag), "{flag} is not in serve --help");
         let variable = format!("MYTHICHOOKS_{}", flag.trim_start_matches('-').to_uppercase().replace('-', "_"));
@@ -90,6 +103,9 @@ fn wrong_usage_is_2() {
         &["serve", "--max-event-size", "big"],
         &["serve", "--retention", "forever-ish"],
         &["serve", "--log-format", "xml"],
+        &["serve", "--engine", "other"],
+        &["migrate"],
+        &["migrate", "--engine", "other"],
         &["event"],
         &["event", "send"],
         &["verify", "extra", "more"],
