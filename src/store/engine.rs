@@ -1,13 +1,21 @@
 //! The narrow waist between the store and whatever keeps its bytes: look a key up, walk a range, apply a batch and
 //! have it on stable storage. Everything above speaks to this trait; an engine knows nothing of events.
 
+mod captured;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+mod one_copy;
 mod quiet;
 mod redb;
 mod sled;
 
-use std::{fmt, fs::File, io, path::Path, str::FromStr};
+use std::{
+    fmt,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use super::OpenError;
 
@@ -128,6 +136,44 @@ pub struct ReadError(pub String);
 #[error("{0}")]
 pub struct CommitError(pub String);
 
+/// A copy cannot begin, or cannot go on. What is stored is as it was.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CopyError {
+    /// Another copy is under way.
+    #[error("another copy is being made")]
+    Busy,
+    /// An entry could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What was committed meanwhile would take the last room on the disk.
+    #[error("there is no room on the disk for what is committed while the copy is made")]
+    NoRoom,
+    /// What was committed meanwhile could not be put aside, or not be read again.
+    #[error("what was committed while the copy was made could not be kept aside: {0}")]
+    Aside(String),
+}
+
+/// Where an engine without snapshots may keep what is committed while it is copied.
+#[derive(Debug, Clone)]
+pub struct Aside {
+    /// So many bytes of it are kept in memory.
+    pub memory: usize,
+    /// The rest goes into a file in this directory that has no name.
+    pub directory: PathBuf,
+    /// So many bytes are left free there.
+    pub free_space_floor: u64,
+}
+
+impl Aside {
+    fn has_room_for(&self, bytes: u64) -> bool {
+        let Ok(found) = rustix::fs::statvfs(&self.directory) else { return false };
+        found.f_bavail.saturating_mul(found.f_frsize) >= self.free_space_floor.saturating_add(bytes)
+    }
+}
+
+/// A stream of writes.
+pub type Writes<'a> = Box<dyn Iterator<Item = Result<Write, CopyError>> + Send + 'a>;
+
 /// The entries of a range, read as they are asked for.
 pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, ReadError>> + Send + 'a>;
 
@@ -145,6 +191,11 @@ pub trait Engine: Send + Sync {
 
     /// Applies all of a batch, or after a crash none of it; returns when it is on stable storage.
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError>;
+
+    /// A consistent copy, made while commits go on: writes which, applied in this order to an empty engine, make the
+    /// state of one moment. That moment is between two batches, and not before this call. A key can come more than
+    /// once, also to be removed. At most one copy is made at a time; dropping the stream ends it.
+    fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError>;
 
     /// The bytes that the store takes on disk, roughly.
     fn approximate_size(&self) -> u64;

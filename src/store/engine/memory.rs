@@ -7,7 +7,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{CommitError, Engine, Entries, Entry, Order, ReadError, Write};
+use super::{
+    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, one_copy::OneCopy,
+};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -39,6 +41,7 @@ pub enum Unsynced {
 #[derive(Debug, Clone, Default)]
 pub struct MemoryEngine {
     state: Arc<Mutex<State>>,
+    copies: Arc<OneCopy>,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +89,7 @@ impl MemoryEngine {
             apply(&mut rows, batch);
         }
         let state = State { applied: rows.clone(), synced: rows, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), copies: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -168,6 +171,15 @@ impl Engine for MemoryEngine {
             state.sync();
         }
         if fault == Some(Fault::AfterSyncing) { failed() } else { Ok(()) }
+    }
+
+    fn copy(&self, _: Aside) -> Result<Writes<'_>, CopyError> {
+        let turn = self.copies.begin()?;
+        let rows = self.state().applied.clone();
+        Ok(Box::new(rows.into_iter().map(move |(key, value)| {
+            let _turn = &turn;
+            Ok((key, Some(value)))
+        })))
     }
 
     fn approximate_size(&self) -> u64 {

@@ -15,7 +15,10 @@ use redb::{
     Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase as _, StorageError, TableDefinition,
 };
 
-use super::{CommitError, Engine, Entries, Entry, Order, ReadError, Write, demand_file, quiet::quietly, sync_files};
+use super::{
+    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, demand_file,
+    one_copy::OneCopy, quiet::quietly, sync_files,
+};
 use crate::store::OpenError;
 
 /// The one table.
@@ -28,6 +31,7 @@ pub struct RedbEngine {
     /// `None` only while it is dropped.
     db: Option<Database>,
     path: PathBuf,
+    copies: OneCopy,
 }
 
 impl RedbEngine {
@@ -38,7 +42,7 @@ impl RedbEngine {
         std::fs::create_dir_all(directory).map_err(io)?;
         let path = directory.join(DATABASE);
         let db = opened(&path, || builder(cache).create(&path))?;
-        let engine = Self { db: Some(db), path };
+        let engine = Self { db: Some(db), path, copies: OneCopy::default() };
         engine.commit(first).map_err(|error| io(io::Error::other(error)))?;
         drop(engine);
         sync_files(directory).map_err(io)
@@ -49,7 +53,7 @@ impl RedbEngine {
         let path = directory.join(DATABASE);
         demand_file(&path)?;
         let db = opened(&path, || builder(cache).open(&path))?;
-        let engine = Self { db: Some(db), path };
+        let engine = Self { db: Some(db), path, copies: OneCopy::default() };
         // It has its table, or it is none of ours.
         match quietly(|| engine.rows().map(drop)) {
             Ok(Ok(())) => Ok(engine),
@@ -143,6 +147,17 @@ impl Engine for RedbEngine {
             Err(panic) => panic.to_string(),
         };
         Err(CommitError(format!("a batch was not committed: {why}")))
+    }
+
+    fn copy(&self, _: Aside) -> Result<Writes<'_>, CopyError> {
+        let turn = self.copies.begin()?;
+        // A range is of one moment already.
+        let rows = super::every_entry(self);
+        Ok(Box::new(rows.map(move |entry| {
+            let _turn = &turn;
+            let Entry { key, value } = entry?;
+            Ok((key, Some(value)))
+        })))
     }
 
     fn approximate_size(&self) -> u64 {

@@ -9,8 +9,8 @@
 use std::{fs::File, io, path::Path, time::Duration};
 
 use super::{
-    CommitError, Engine, Entries, Entry, Order, ReadError, Write, demand_file, quiet::quietly, sync_directory,
-    sync_files,
+    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, captured::Capture,
+    demand_file, quiet::quietly, sync_directory, sync_files,
 };
 use crate::store::OpenError;
 
@@ -27,6 +27,7 @@ pub struct SledEngine {
     db: sled::Db,
     /// A second handle on the database file, to sync it.
     file: File,
+    capture: Capture,
 }
 
 impl SledEngine {
@@ -37,7 +38,7 @@ impl SledEngine {
         std::fs::create_dir_all(directory).map_err(io)?;
         let db = open(directory, cache)?;
         let file = File::open(directory.join(DATABASE)).map_err(io)?;
-        let engine = Self { db, file };
+        let engine = Self { db, file, capture: Capture::default() };
         engine.commit(first).map_err(|error| io(io::Error::other(error)))?;
         drop(engine);
         sync_files(directory).map_err(io)
@@ -53,7 +54,7 @@ impl SledEngine {
         let db = open(directory, cache)?;
         let path = directory.join(DATABASE);
         let file = File::open(&path).map_err(|source| OpenError::Io { path, source })?;
-        Ok(Self { db, file })
+        Ok(Self { db, file, capture: Capture::default() })
     }
 }
 
@@ -108,16 +109,23 @@ impl Engine for SledEngine {
     }
 
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
+        let committing = self.capture.committing();
         let mut writes = sled::Batch::default();
-        for (key, value) in batch {
+        for (key, value) in &batch {
             match value {
-                Some(value) => writes.insert(key, value),
-                None => writes.remove(key),
+                Some(value) => writes.insert(key.as_slice(), value.as_slice()),
+                None => writes.remove(key.as_slice()),
             }
         }
         self.db.apply_batch(writes).map_err(|error| CommitError(format!("a batch was not applied: {error}")))?;
         self.db.flush().map_err(|error| CommitError(format!("a batch was not written: {error}")))?;
-        self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))
+        self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))?;
+        committing.committed(&batch);
+        Ok(())
+    }
+
+    fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError> {
+        self.capture.copy(self, aside)
     }
 
     fn approximate_size(&self) -> u64 {

@@ -13,7 +13,7 @@ use crate::{
     store::{
         Options, Report, Store, directory,
         engine::{
-            CommitError, Engine, EngineKind, Entries, Order, ReadError, Write,
+            Aside, CommitError, CopyError, Engine, EngineKind, Entries, Order, ReadError, Write, Writes,
             memory::{Fault, MemoryEngine, Unsynced},
         },
         verify,
@@ -139,6 +139,10 @@ impl Engine for Failing {
             self.engine.commit(batch)?;
         }
         if fault.is_some() { Err(CommitError("an injected failure".to_owned())) } else { Ok(()) }
+    }
+
+    fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError> {
+        self.engine.copy(aside)
     }
 
     fn approximate_size(&self) -> u64 {
