@@ -4,7 +4,6 @@
 mod captured;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
-mod one_copy;
 mod quiet;
 mod redb;
 mod sled;

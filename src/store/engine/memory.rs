@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, one_copy::OneCopy,
+    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, captured::Capture,
 };
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -41,7 +41,7 @@ pub enum Unsynced {
 #[derive(Debug, Clone, Default)]
 pub struct MemoryEngine {
     state: Arc<Mutex<State>>,
-    copies: Arc<OneCopy>,
+    capture: Arc<Capture>,
 }
 
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ impl MemoryEngine {
             apply(&mut rows, batch);
         }
         let state = State { applied: rows.clone(), synced: rows, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), copies: Arc::default() }
+        Self { state: Arc::new(Mutex::new(state)), capture: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -156,6 +156,7 @@ impl Engine for MemoryEngine {
     }
 
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
+        let committing = self.capture.committing();
         let mut state = self.state();
         let fault = state.strike();
         let failed = || Err(CommitError("an injected failure".to_owned()));
@@ -163,23 +164,23 @@ impl Engine for MemoryEngine {
             return failed();
         }
         apply(&mut state.applied, &batch);
-        state.unsynced.push(batch);
+        state.unsynced.push(batch.clone());
         if fault == Some(Fault::BeforeSyncing) {
             return failed();
         }
         if !state.holds_syncs {
             state.sync();
         }
-        if fault == Some(Fault::AfterSyncing) { failed() } else { Ok(()) }
+        if fault == Some(Fault::AfterSyncing) {
+            return failed();
+        }
+        drop(state);
+        committing.committed(&batch);
+        Ok(())
     }
 
-    fn copy(&self, _: Aside) -> Result<Writes<'_>, CopyError> {
-        let turn = self.copies.begin()?;
-        let rows = self.state().applied.clone();
-        Ok(Box::new(rows.into_iter().map(move |(key, value)| {
-            let _turn = &turn;
-            Ok((key, Some(value)))
-        })))
+    fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError> {
+        self.capture.copy(self, aside)
     }
 
     fn approximate_size(&self) -> u64 {

@@ -9,6 +9,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use redb::{
@@ -16,8 +17,8 @@ use redb::{
 };
 
 use super::{
-    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, demand_file,
-    one_copy::OneCopy, quiet::quietly, sync_files,
+    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, demand_file, every_entry,
+    quiet::quietly, sync_files,
 };
 use crate::store::OpenError;
 
@@ -33,7 +34,7 @@ pub struct RedbEngine {
     /// `None` only while it is dropped.
     db: Option<Database>,
     path: PathBuf,
-    copies: OneCopy,
+    copying: AtomicBool,
 }
 
 impl RedbEngine {
@@ -44,7 +45,7 @@ impl RedbEngine {
         std::fs::create_dir_all(directory).map_err(io)?;
         let path = directory.join(DATABASE);
         let db = opened(&path, || builder(cache).create(&path))?;
-        let engine = Self { db: Some(db), path, copies: OneCopy::default() };
+        let engine = Self { db: Some(db), path, copying: AtomicBool::new(false) };
         engine.commit(first).map_err(|error| io(io::Error::other(error)))?;
         drop(engine);
         sync_files(directory).map_err(io)
@@ -55,7 +56,7 @@ impl RedbEngine {
         let path = directory.join(DATABASE);
         demand_file(&path)?;
         let db = opened(&path, || builder(cache).open(&path))?;
-        let engine = Self { db: Some(db), path, copies: OneCopy::default() };
+        let engine = Self { db: Some(db), path, copying: AtomicBool::new(false) };
         // It has its table, or it is none of ours.
         match quietly(|| engine.rows().map(drop)) {
             Ok(Ok(())) => Ok(engine),
@@ -151,15 +152,12 @@ impl Engine for RedbEngine {
         Err(CommitError(format!("a batch was not committed: {why}")))
     }
 
+    /// A range is a snapshot here, so nothing is kept aside. While it is read, the pages that it needs are not reused.
     fn copy(&self, _: Aside) -> Result<Writes<'_>, CopyError> {
-        let turn = self.copies.begin()?;
-        // A range is of one moment already.
-        let rows = super::every_entry(self);
-        Ok(Box::new(rows.map(move |entry| {
-            let _turn = &turn;
-            let Entry { key, value } = entry?;
-            Ok((key, Some(value)))
-        })))
+        if self.copying.swap(true, Ordering::AcqRel) {
+            return Err(CopyError::Busy);
+        }
+        Ok(Box::new(Copy { entries: every_entry(self), copying: &self.copying }))
     }
 
     fn approximate_size(&self) -> u64 {
@@ -200,5 +198,25 @@ impl Iterator for Walk {
         };
         self.range = None;
         entry
+    }
+}
+
+/// A copy under way; there is one at a time.
+struct Copy<'a> {
+    entries: Entries<'a>,
+    copying: &'a AtomicBool,
+}
+
+impl Iterator for Copy<'_> {
+    type Item = Result<Write, CopyError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.entries.next()?.map(|entry| (entry.key, Some(entry.value))).map_err(CopyError::from))
+    }
+}
+
+impl Drop for Copy<'_> {
+    fn drop(&mut self) {
+        self.copying.store(false, Ordering::Release);
     }
 }

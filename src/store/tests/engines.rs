@@ -220,7 +220,13 @@ fn a_copy_is_of_one_moment_while_commits_go_on<D: Database>() {
     // Every batch sets all of the keys to the same number, or removes the same ones.
     let batch = |n: u32| -> Vec<Write> {
         (0..600)
-            .map(|key| if n % 3 == 0 && key % 5 == 0 { delete(number(key)) } else { put(number(key), number(n)) })
+            .map(|key: u32| {
+                if n.is_multiple_of(3) && key.is_multiple_of(5) {
+                    delete(number(key))
+                } else {
+                    put(number(key), number(n))
+                }
+            })
             .collect()
     };
     engine.commit(batch(0)).unwrap();
