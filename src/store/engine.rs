@@ -7,6 +7,7 @@ pub mod memory;
 mod quiet;
 mod redb;
 mod sled;
+pub mod writes;
 
 use std::{
     fmt,
