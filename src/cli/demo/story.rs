@@ -235,7 +235,7 @@ impl Story {
     pub fn invite(&self, scratch: &ScratchDir, server: &ServerAddress) -> Result<(), CliError> {
         let token_file = scratch.admin_token();
         self.output.line(format_args!(
-            "\n{}\n   the server   {server}/  (its API: {server}/openapi.json)\n   admin token  in {}\n   \
+            "\n{}\n   dashboard    {server}/\n   its API      {server}/openapi.json\n   sign in with the token in {}\n   \
              by hand      mythichooks delivery list --server {server} --token-file {}",
             self.output.styled(Tone::Heading, "Look around"),
             token_file.display(),

@@ -66,6 +66,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/endpoints/{}/rotate-secret", Who::Admins, Scope::Thing, true),
     route("POST", "/v1/endpoints/{}/test", Who::Admins, Scope::Thing, true),
     route("POST", "/v1/endpoints/{}/replay", Who::Admins, Scope::Thing, true),
+    route("POST", "/v1/accounts/{}/portal-link", Who::Operators, Scope::Server, true),
     route("GET", "/v1/deliveries", Who::Readers, Scope::Own, false),
     route("GET", "/v1/deliveries/{}", Who::Readers, Scope::Thing, false),
     route("POST", "/v1/deliveries/{}/retry", Who::Admins, Scope::Thing, false),
@@ -152,6 +153,7 @@ impl Fixture {
         let with = |thing: String| route.path.replace("{}", &thing);
         let path = match route.path {
             path if !path.contains("{}") => path.to_owned(),
+            path if path.starts_with("/v1/accounts/") => with(account.to_owned()),
             path if path.starts_with("/v1/events/") => with(self.event(account)),
             path if path.starts_with("/v1/endpoints/") => with(self.endpoint(account)),
             path if path.starts_with("/v1/deliveries/") => with(self.delivery(account)),
@@ -172,6 +174,7 @@ impl Fixture {
             ("POST", "/v1/endpoints/{}/rotate-secret") => json!({"overlap": "1h"}),
             ("POST", "/v1/endpoints/{}/test") => json!({"type": "batch.completed"}),
             ("POST", "/v1/endpoints/{}/replay") => json!({"since": "2020-01-01T00:00:00Z", "select": "failed"}),
+            ("POST", "/v1/accounts/{}/portal-link") => json!({"expires_in": "5m"}),
             ("POST", "/v1/deliveries/retry") => json!({"status": "failed"}),
             ("POST", "/v1/event-types") => {
                 json!({"name": format!("made.kind{}", self.number()), "description": "d", "example": {}})

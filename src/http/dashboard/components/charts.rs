@@ -46,6 +46,7 @@ mod tests {
         assert!(text.contains(r#"<rect class="z" x="5""#));
         assert!(text.contains(r#"<rect class="fail" x="10" y="4.20" width="4" height="19.80">"#), "{text}");
         assert!(text.contains("all &quot;well&quot;"));
-        assert!(spark(&[Bar { good: u64::MAX / 2, bad: u64::MAX / 2 }], "", true).into_string().contains("0."));
+        let halves = spark(&[Bar { good: u64::MAX / 2, bad: u64::MAX / 2 }], "", true).into_string();
+        assert_eq!(halves.matches("height=\"11.00\"").count(), 2, "{halves}");
     }
 }

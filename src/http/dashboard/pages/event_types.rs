@@ -46,10 +46,13 @@ async fn show(page: Page) -> Shown {
     let entry = page.api().catalog().get(&name).ok_or_else(|| Problem::not_found("event type"))?;
     let event_type = &entry.event_type;
     let body = html! {
-        (components::code("example", "Example", Some("data.object"), &event_type.example, true))
-        @if let Some(schema) = &event_type.schema {
-            (components::code("schema", "JSON Schema", Some(if event_type.enforce_schema { "enforced" } else { "not enforced" }), schema, true))
-        }
+        (components::section("data", "What is in it", None, &html! {
+            (components::code("example", "Example", Some("data.object"), &event_type.example, true))
+            @if let Some(schema) = &event_type.schema {
+                @let enforced = if event_type.enforce_schema { "enforced" } else { "not enforced" };
+                (components::code("schema", "JSON Schema", Some(enforced), schema, true))
+            }
+        }))
     };
     let view = View::new(Tab::EventTypes, name.as_str()).crumb(name.to_string(), None);
     Ok(page.show(view.lede(html! { (event_type.description) }).body(body)))

@@ -61,7 +61,7 @@ async fn show(page: Page) -> Shown {
     let body = html! {
         (components::section("deliveries", "Deliveries", None, &html! {
             @if shown.deliveries.is_empty() { p.sub { "No endpoint gets it." } }
-            @else { (super::logs::deliveries_table(&page, &shown.deliveries)) }
+            @else { (super::logs::deliveries_table(&page, &shown.deliveries, super::logs::Of::Many)) }
             @if shown.more_deliveries { p.sub { a href={ "/logs?event_id=" (event.id) } { "All deliveries" } } }
         }))
         (components::section("details", "Details", None, &components::facts(&[

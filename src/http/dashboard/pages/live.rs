@@ -24,7 +24,7 @@ async fn show(page: Page) -> Shown {
         @if found.items.is_empty() {
             (components::nothing("Nothing happens", &html! { "What is sent shows here." }))
         } @else {
-            div.sec { (super::logs::deliveries_table(&page, &found.items)) }
+            div.sec { (super::logs::deliveries_table(&page, &found.items, super::logs::Of::Many)) }
         }
     };
     let view = View::new(Tab::Live, "Live")

@@ -30,50 +30,61 @@ async fn list(page: Page) -> Shown {
         @if found.items.is_empty() {
             (components::nothing("No deliveries", &html! { "Nothing here yet, or nothing that this filter matches. " a href="/logs" { "Show all" } }))
         } @else {
-            div.sec { (deliveries_table(&page, &found.items)) }
+            div.sec { (deliveries_table(&page, &found.items, Of::Many)) }
             (components::pager(&page, &components::count(found.items.len() as u64, "delivery", "deliveries"), next.as_deref()))
         }
     };
     Ok(page.show(View::new(Tab::Logs, "Logs").lede(html! { "Deliveries, newest first." }).body(body)))
 }
 
+/// What a table of deliveries leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// Of many endpoints: each is named.
+    Many,
+    /// Of one that the page is about.
+    OneEndpoint,
+}
+
 /// Deliveries as a table, each row a link to the delivery.
-pub fn deliveries_table(page: &Page, deliveries: &[Delivery]) -> Markup {
+pub fn deliveries_table(page: &Page, deliveries: &[Delivery], of: Of) -> Markup {
     let endpoints = page.api().registry().snapshot();
     let defaults = page.api().registry().defaults();
     html! {
-        table.tb.t-log {
-            thead {
-                tr { th { "State" } th { "Event" } th { "Endpoint" } th { "Attempts" } th { "Response" } th.num { "Created" } }
-            }
-            tbody {
-                @for delivery in deliveries {
-                    @let endpoint = endpoints.endpoint(delivery.endpoint_id);
-                    @let most = endpoint.map_or(5, |endpoint| {
-                        defaults.effective(endpoint).retry_schedule.waits().len() as u64 + 1
-                    });
-                    tr {
-                        td.a-st { (state(State::of_delivery(delivery))) }
-                        td.a-type { a.row.mono href={ "/logs/" (delivery.id) } { (delivery.event_type) } }
-                        td.a-ep {
-                            @match endpoint {
-                                Some(endpoint) => span.cut { (super::endpoints::name(endpoint)) },
-                                None => span.sub { "deleted" }
+            table.tb.t-log {
+                thead {
+                    tr { th { "State" } th { "Event" } @if of == Of::Many { th { "Endpoint" } } th { "Attempts" } th { "Response" } th.num { "Created" } }
+                }
+                tbody {
+                    @for delivery in deliveries {
+                        @let endpoint = endpoints.endpoint(delivery.endpoint_id);
+                        @let most = endpoint.map_or(5, |endpoint| {
+                            defaults.effective(endpoint).retry_schedule.waits().len() as u64 + 1
+                        });
+                        tr {
+                            td.a-st { (state(State::of_delivery(delivery))) }
+                            td.a-type { a.row.mono href={ "/logs/" (delivery.id) } { (delivery.event_type) } }
+                            @if of == Of::Many {
+    td.a-ep {
+                                @match endpoint {
+                                    Some(endpoint) => span.cut { (super::endpoints::name(endpoint)) },
+                                    None => span.sub { "deleted" }
+                                }
                             }
-                        }
-                        td.a-att { (attempt_track(delivery, u32::try_from(most).unwrap_or(u32::MAX))) }
-                        td.a-resp {
-                            @match delivery.last_response_code {
-                                Some(code) => (code),
-                                None => span.sub { "none yet" }
+    }
+                            td.a-att { (attempt_track(delivery, u32::try_from(most).unwrap_or(u32::MAX))) }
+                            td.a-resp {
+                                @match delivery.last_response_code {
+                                    Some(code) => (code),
+                                    None => span.sub { "none yet" }
+                                }
                             }
+                            td.num.a-time { (clock_seconds(page.now(), delivery.created_at)) }
                         }
-                        td.num.a-time { (clock_seconds(page.now(), delivery.created_at)) }
                     }
                 }
             }
         }
-    }
 }
 
 async fn show(page: Page) -> Shown {

@@ -9,8 +9,7 @@ use super::{
         page::{Page, Shown},
         response,
     },
-    named, path,
-    show::{self, After},
+    named, path, show, shown_secret,
 };
 use crate::{
     domain::ids::DeliveryId,
@@ -61,10 +60,11 @@ pub async fn reveal_secret(page: Page, _: Form) -> Shown {
     let secret = endpoint_secrets::read(page.api(), &caller, endpoint.id).await?;
     let note = note(
         Tone::Plain,
-        "The secret is shown below",
+        "The secret",
         &maud::html! {
             p { "Keep it where the receiver finds it, and nowhere else. Whoever has it can pass for this server." }
+            (shown_secret(secret.expose()))
         },
     );
-    show::with(&page, &endpoint, After { note: Some(note), secret: Some(secret.expose().to_owned()) }).await
+    show::with(&page, &endpoint, Some(note)).await
 }

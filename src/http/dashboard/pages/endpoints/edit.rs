@@ -14,8 +14,7 @@ use super::{
     events_field::events_field,
     named, path,
     settings::{LABELS, Settings},
-    show::{self, After},
-    view_below,
+    show, shown_secret, view_below,
 };
 use crate::{
     domain::endpoint::Endpoint,
@@ -44,12 +43,11 @@ pub async fn create(page: Page, form: Form) -> Shown {
                 Tone::Good,
                 "The endpoint was added",
                 &html! {
-                    p { "Give the receiver the secret below, so that it can tell requests of this server from others. Then send a test." }
+                    p { "Give the receiver this secret, so that it can tell requests of this server from others. Then send a test." }
+                    (shown_secret(secret.expose()))
                 },
             );
-            let mut shown =
-                show::with(&page, &endpoint, After { note: Some(note), secret: Some(secret.expose().to_owned()) })
-                    .await?;
+            let mut shown = show::with(&page, &endpoint, Some(note)).await?;
             *shown.status_mut() = StatusCode::CREATED;
             Ok(shown)
         }

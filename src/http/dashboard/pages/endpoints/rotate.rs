@@ -9,9 +9,7 @@ use super::{
         layout,
         page::{Page, Shown},
     },
-    named, path,
-    show::{self, After},
-    view_below,
+    named, path, show, shown_secret, view_below,
 };
 use crate::{
     domain::endpoint::Endpoint,
@@ -43,10 +41,11 @@ pub async fn rotate(page: Page, form: Form) -> Shown {
         Tone::Good,
         "The secret was rotated",
         &html! {
-            p { "The new one is shown below. The old one signs beside it until " (clock(page.now(), end)) ", so give the receiver the new one before that." }
+            p { "The old one signs beside it until " (clock(page.now(), end)) ", so give the receiver this new one before that." }
+            (shown_secret(secret.expose()))
         },
     );
-    show::with(&page, &endpoint, After { note: Some(note), secret: Some(secret.expose().to_owned()) }).await
+    show::with(&page, &endpoint, Some(note)).await
 }
 
 fn form_page(page: &Page, endpoint: &Endpoint, overlap: &str, errors: &FormErrors) -> actix_web::HttpResponse {

@@ -36,15 +36,6 @@ use crate::{
 /// So many deliveries are shown.
 const LATEST: usize = 8;
 
-/// What a page shows beside the endpoint itself, after a form.
-#[derive(Default)]
-pub struct After {
-    /// A note above all.
-    pub note: Option<Markup>,
-    /// The secret, in the place where it stands hidden otherwise.
-    pub secret: Option<String>,
-}
-
 /// What stands behind the question mark.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,11 +60,11 @@ pub async fn show(page: Page) -> Shown {
         (None, Some(done)) => done_note(done, query.count.as_deref()),
         (None, None) => None,
     };
-    with(&page, &endpoint, After { note, secret: None }).await
+    with(&page, &endpoint, note).await
 }
 
-/// The endpoint's page, after something was done.
-pub async fn with(page: &Page, endpoint: &Endpoint, after: After) -> Shown {
+/// The endpoint's page, with a note on what was done.
+pub async fn with(page: &Page, endpoint: &Endpoint, note: Option<Markup>) -> Shown {
     let latest = page_list_query::<DeliveryQuery>("/logs", &format!("endpoint_id={}&limit={LATEST}", endpoint.id))?;
     let latest = deliveries::find(page.api(), &page.caller::<CanRead>()?, &latest).await?;
     let health = page.api().store().health(endpoint.id);
@@ -81,7 +72,7 @@ pub async fn with(page: &Page, endpoint: &Endpoint, after: After) -> Shown {
     let place = path(endpoint);
     let next = next_attempt(page, endpoint).await?;
     let body = html! {
-        @if let Some(note) = &after.note { div.sec data-place=(place) { (note) } }
+        @if let Some(note) = &note { div.sec data-place=(place) { (note) } }
         div.two.l {
             div {
                 (components::section("latest", "Latest deliveries", Some(html! {
@@ -89,15 +80,15 @@ pub async fn with(page: &Page, endpoint: &Endpoint, after: After) -> Shown {
                 }), &html! {
                     @if latest.items.is_empty() {
                         p.sub { "Nothing was sent yet." @if may_change { " Send a test to see whether it answers." } }
-                    } @else { (logs::deliveries_table(page, &latest.items)) }
+                    } @else { (logs::deliveries_table(page, &latest.items, logs::Of::OneEndpoint)) }
                 }))
             }
             div {
                 (last_day(page, endpoint))
-                @if may_change { (secret(page, endpoint, after.secret.as_deref())) }
-                (gets(endpoint))
+                @if may_change { (secret(page, endpoint)) }
+                (gets(page, endpoint))
                 (settings(page, endpoint))
-                @if may_change { (more(page, endpoint, &health)) }
+                @if may_change { (more(page, endpoint)) }
             }
         }
     };
@@ -134,7 +125,7 @@ fn lede(page: &Page, endpoint: &Endpoint, health: &EndpointHealth, next: Option<
             (EndpointStatus::Paused, _) => { strong { (held) "." } " New events are queued, and all goes out when it is resumed." }
             (EndpointStatus::Enabled, Some(since)) => {
                 strong { "Since " (clock(now, since)) "." } " "
-                @if let Some(error) = &health.last_error { "Last, it " (error.message) ". " }
+                @if let Some(error) = &health.last_error { "The last error was: " (error.message) ". " }
                 (waiting)
                 @match next { Some(next) => { "; the next attempt is " (in_words(now, next)) ", at " (clock(now, next)) "." }, None => "." }
             }
@@ -221,7 +212,9 @@ fn last_day(page: &Page, endpoint: &Endpoint) -> Markup {
     components::section(
         "day",
         "Last 24 hours",
-        Some(html! { span.sub { (share_taken(&traffic)) " taken" } }),
+        Some(
+            html! { span.sub { (share_taken(&traffic)) @if traffic.iter().any(|hour| hour.taken + hour.refused > 0) { " taken" } } },
+        ),
         &html! {
             (spark(&bars(&traffic), &finding(&traffic), true))
             div.xax aria-hidden="true" {
@@ -231,28 +224,27 @@ fn last_day(page: &Page, endpoint: &Endpoint) -> Markup {
     )
 }
 
-fn secret(page: &Page, endpoint: &Endpoint, shown: Option<&str>) -> Markup {
+fn secret(page: &Page, endpoint: &Endpoint) -> Markup {
     let place = path(endpoint);
     components::section(
         "signing",
         "Signing secret",
         Some(html! { a href={ (place) "/rotate" } { "Rotate" } }),
         &html! {
-            @match shown {
-                Some(secret) => { (super::shown_secret(secret)) }
-                None => form.inrow method="post" action={ (place) "/secret" } {
-                    input type="hidden" name=(TOKEN_FIELD) value=(page.form_token());
-                    label.vh for="masked" { "Signing secret" }
-                    input.in.mono #masked readonly value="whsec_••••••••••••••••" autocomplete="off";
-                    button.btn type="submit" { "Reveal" }
-                }
+            form.inrow method="post" action={ (place) "/secret" } {
+                input type="hidden" name=(TOKEN_FIELD) value=(page.form_token());
+                label.vh for="masked" { "Signing secret" }
+                input.in.mono #masked readonly value="whsec_••••••••••••••••" autocomplete="off";
+                button.btn type="submit" { "Reveal" }
             }
             p.sub.gap { "The receiver checks every request with it. That it was read stands in the audit log." }
         },
     )
 }
 
-fn gets(endpoint: &Endpoint) -> Markup {
+fn gets(page: &Page, endpoint: &Endpoint) -> Markup {
+    let catalog = page.api().catalog().all();
+    let first = catalog.keys().find(|name| endpoint.subscribes(name));
     components::section(
         "gets",
         "Gets",
@@ -261,6 +253,19 @@ fn gets(endpoint: &Endpoint) -> Markup {
             ul.list {
                 @for subscription in &endpoint.event_types {
                     li { @if *subscription == Subscription::All { "Every type, new ones too" } @else { span.mono { (subscription) } } }
+                }
+            }
+            @if page.can::<CanChange>() {
+                form.inrow.gap method="post" action={ (path(endpoint)) "/test" } {
+                    input type="hidden" name=(TOKEN_FIELD) value=(page.form_token());
+                    label.vh for="type" { "Event type of a test" }
+                    select.in.mono #type name="type" {
+                        @for entry in catalog.values() {
+                            @let name = &entry.event_type.name;
+                            option value=(name) selected[Some(name) == first] { (name) }
+                        }
+                    }
+                    button.btn type="submit" { "Test" }
                 }
             }
         },
@@ -300,7 +305,7 @@ fn settings(page: &Page, endpoint: &Endpoint) -> Markup {
     components::section("settings", "Settings", None, &components::facts(&facts))
 }
 
-fn more(page: &Page, endpoint: &Endpoint, health: &EndpointHealth) -> Markup {
+fn more(page: &Page, endpoint: &Endpoint) -> Markup {
     let place = path(endpoint);
     let to = |state: &'static str, word: &str| action(page, &format!("{place}/status"), word, "", &[("status", state)]);
     components::section(
@@ -309,8 +314,7 @@ fn more(page: &Page, endpoint: &Endpoint, health: &EndpointHealth) -> Markup {
         None,
         &html! {
             p.sub {
-                "Paused, it is queued for and sent nothing. Disabled, nothing is queued for it. Deleted, "
-                (count(health.pending, "waiting delivery is", "waiting deliveries are")) " canceled; the log stays."
+                "Paused, it is queued for and sent nothing. Disabled, nothing is queued for it. Deleted, what waits is canceled; the log stays."
             }
             div.acts.gap {
                 @match endpoint.status {
