@@ -15,8 +15,6 @@ use super::{StoreError, shared::Shared, statistics, work::Work};
 const BATCH_ROWS: usize = 400;
 /// Nor when it has so many requests.
 const BATCH_REQUESTS: usize = 512;
-/// Room on the disk for each byte of a batch: the engine writes whole pages, and moves others out of the way.
-const ROOM_PER_BYTE: u64 = 4;
 /// The floor is never lower than this, for the engine's segments.
 const LEAST_FLOOR: u64 = 4 << 20;
 
@@ -185,7 +183,8 @@ impl Writer {
 
     fn check_room_for(&self, writes: &[super::engine::Write]) -> Result<(), StoreError> {
         let bytes: usize = writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
-        let needed = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(ROOM_PER_BYTE);
+        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let needed = self.shared.engine.room_for(number(writes.len()), number(bytes));
         match self.free() {
             Some((free, _)) if free < needed.saturating_add(LEAST_FLOOR / 4) => Err(StoreError::Full),
             _ => Ok(()),

@@ -201,4 +201,11 @@ pub trait Engine: Send + Sync {
 
     /// The bytes that the store takes on disk, roughly.
     fn approximate_size(&self) -> u64;
+
+    /// The free bytes on disk that a batch of so many rows and bytes may need: an engine writes whole pages, and moves
+    /// others out of the way.
+    fn room_for(&self, rows: u64, bytes: u64) -> u64 {
+        let _ = rows;
+        bytes.saturating_mul(4)
+    }
 }

@@ -39,6 +39,7 @@ fn the_help_of_every_command_is_complete() {
         "stats",
         "tail",
         "verify",
+        "migrate",
         "backup",
         "restore",
     ];
@@ -82,6 +83,7 @@ fn the_help_of_every_command_is_complete() {
         "--tls-key",
         "--ca-file",
         "--log-format",
+        "--engine",
     ] {
         assert!(serve.contains(flag), "{flag} is not in serve --help");
         let variable = format!("MYTHICHOOKS_{}", flag.trim_start_matches('-').to_uppercase().replace('-', "_"));
@@ -104,6 +106,9 @@ fn wrong_usage_is_2() {
         &["serve", "--max-event-size", "big"],
         &["serve", "--retention", "forever-ish"],
         &["serve", "--log-format", "xml"],
+        &["serve", "--engine", "other"],
+        &["migrate"],
+        &["migrate", "--engine", "other"],
         &["event"],
         &["event", "send"],
         &["verify", "extra", "more"],

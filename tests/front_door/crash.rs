@@ -50,11 +50,21 @@ fn produce(api: &Api, worker: u64, round: u64, stop: &AtomicBool, acknowledged: 
 
 #[test]
 fn nothing_acknowledged_is_lost_over_many_kills() {
-    let mut server = Server::setup().schedule("200ms,200ms,200ms,200ms,1s,1s,1s,1s").start();
+    lose_nothing("sled", rounds());
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_over_many_kills_on_redb() {
+    lose_nothing("redb", rounds().div_ceil(3));
+}
+
+fn lose_nothing(engine: &str, rounds: u64) {
+    let setup = Server::setup().schedule("200ms,200ms,200ms,200ms,1s,1s,1s,1s").args(["--engine", engine]);
+    let mut server = setup.start();
     let receiver = Receiver::start(|_, before| if before % 7 == 3 { 500 } else { 200 });
     server.admin().endpoint(&receiver.url());
     let acknowledged: Acknowledged = Arc::default();
-    for round in 0..rounds() {
+    for round in 0..rounds {
         let stop = AtomicBool::new(false);
         let (api, killed) = (server.admin(), &mut server);
         std::thread::scope(|scope| {
@@ -72,11 +82,7 @@ fn nothing_acknowledged_is_lost_over_many_kills() {
         server.start_again();
     }
     let acknowledged = acknowledged.lock().unwrap().clone();
-    assert!(
-        acknowledged.len() as u64 > 10 * rounds(),
-        "only {} acknowledged: the load was too thin",
-        acknowledged.len()
-    );
+    assert!(acknowledged.len() as u64 > 10 * rounds, "only {} acknowledged: the load was too thin", acknowledged.len());
     let seen = || receiver.requests().iter().map(Recorded::event_id).collect::<HashSet<_>>();
     until("all that was acknowledged is received", || acknowledged.is_subset(&seen()));
 

@@ -34,6 +34,7 @@ mod dashboard_pages;
 mod dashboard_portal;
 mod dashboard_sessions;
 mod dispatching;
+mod engines;
 mod guard;
 mod guard_names;
 mod isolation;

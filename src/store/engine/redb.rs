@@ -24,6 +24,8 @@ use crate::store::OpenError;
 
 /// The one table.
 const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("rows");
+/// The size of redb's pages.
+const PAGE: u64 = 4_096;
 /// The name of the file.
 const DATABASE: &str = "db";
 
@@ -160,6 +162,11 @@ impl Engine for RedbEngine {
 
     fn approximate_size(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |found| found.len())
+    }
+
+    fn room_for(&self, rows: u64, bytes: u64) -> u64 {
+        // Nothing is overwritten: each row of a scattered batch has a leaf written anew, and its share of the branches.
+        rows.saturating_mul(2 * PAGE).saturating_add(bytes.saturating_mul(2))
     }
 }
 

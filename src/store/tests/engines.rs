@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::{collection::vec, prelude::*};
 
 use crate::store::engine::{
-    self, Engine, EngineKind, Entry, Order, Write, every_entry,
+    self, Aside, CopyError, Engine, EngineKind, Entry, Order, Write, every_entry,
     memory::{Fault, MemoryEngine, Unsynced},
 };
 
@@ -214,6 +214,48 @@ fn readers_and_the_writer_do_not_wait_for_each_other_for_ever<D: Database>() {
     assert_eq!(engine.get(b"a").unwrap().unwrap(), number(99));
 }
 
+fn a_copy_is_of_one_moment_while_commits_go_on<D: Database>() {
+    let database = D::make();
+    let engine = database.open();
+    // Every batch sets all of the keys to the same number, or removes the same ones.
+    let batch = |n: u32| -> Vec<Write> {
+        (0..600)
+            .map(|key: u32| {
+                if n.is_multiple_of(3) && key.is_multiple_of(5) {
+                    delete(number(key))
+                } else {
+                    put(number(key), number(n))
+                }
+            })
+            .collect()
+    };
+    engine.commit(batch(0)).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let aside = || Aside { memory: 10_000, directory: scratch.path().to_owned(), free_space_floor: 0 };
+    let mut next = 1;
+    for round in 0..4 {
+        let first = next - 1;
+        let mut copied = BTreeMap::new();
+        for (row, write) in (0_u32..).zip(engine.copy(aside()).unwrap()) {
+            match write.unwrap() {
+                (key, Some(value)) => drop(copied.insert(key, value)),
+                (key, None) => drop(copied.remove(&key)),
+            }
+            if row.is_multiple_of(150) && row < 600 {
+                engine.commit(batch(next)).unwrap();
+                next += 1;
+                assert!(matches!(engine.copy(aside()).err(), Some(CopyError::Busy)));
+            }
+        }
+        let moment = u32::from_be_bytes(copied[&number(1).to_vec()].clone().try_into().unwrap());
+        assert!((first..next).contains(&moment), "round {round}: {moment} is not of {first} to {next}");
+        let expected = batch(moment).into_iter().filter_map(|(key, value)| Some((key, value?)));
+        assert_eq!(copied, expected.collect(), "round {round}");
+    }
+    drop(engine.copy(aside()).unwrap());
+    assert_eq!(engine.copy(aside()).unwrap().count(), every_entry(&*engine).count());
+}
+
 /// A step of the model test: a batch, or the database is closed and opened.
 #[derive(Debug, Clone)]
 enum Step {
@@ -285,6 +327,7 @@ demands! {
     large_values_come_back_whole,
     many_keys_are_found_again_and_the_size_grows,
     readers_and_the_writer_do_not_wait_for_each_other_for_ever,
+    a_copy_is_of_one_moment_while_commits_go_on,
     it_is_an_ordered_map,
 }
 

@@ -95,6 +95,11 @@ impl Setup {
         self
     }
 
+    /// For a server that is there, before it is started again.
+    pub fn add_args<S: Into<OsString>>(&mut self, args: impl IntoIterator<Item = S>) {
+        self.args.extend(args.into_iter().map(Into::into));
+    }
+
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.env.push((name.to_owned(), value.into()));
         self
