@@ -22,7 +22,7 @@ use super::{
 };
 
 const LOCK: &str = "lock";
-const STORE: &str = "store";
+pub const STORE: &str = "store";
 const UNFINISHED: &str = "store.unfinished";
 
 /// Holds the directory for this process, until it is dropped or the process ends.
@@ -85,6 +85,9 @@ pub fn create(directory: &Path, kind: EngineKind, cache: u64) -> Result<(), Open
 pub fn open(directory: &Path, cache: u64) -> Result<(Manifest, Box<dyn Engine>), OpenError> {
     let store = directory.join(STORE);
     let manifest = Manifest::read(&store)?;
+    if manifest.format < FORMAT {
+        return Err(OpenError::Older { found: manifest.format, known: FORMAT });
+    }
     let engine = engine::open(manifest.engine, &store.join(manifest.engine.name()), cache)?;
     let rows = EngineRows(&*engine);
     let meta = reading::record::<Meta>(&rows, &Row::Meta).map_err(|error| OpenError::Damaged(error.to_string()))?;
@@ -101,7 +104,8 @@ pub fn open(directory: &Path, cache: u64) -> Result<(Manifest, Box<dyn Engine>),
     Ok((manifest, engine))
 }
 
-fn io_at(path: &Path) -> impl Fn(io::Error) -> OpenError {
+/// An error of the disk, at this path.
+pub fn io_at(path: &Path) -> impl Fn(io::Error) -> OpenError {
     let path: PathBuf = path.to_owned();
     move |source| OpenError::Io { path: path.clone(), source }
 }

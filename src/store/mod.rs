@@ -20,6 +20,7 @@ mod history;
 mod keys;
 mod long;
 mod manifest;
+mod migrate;
 mod minting;
 mod missed;
 mod prune;
@@ -89,9 +90,11 @@ impl Store {
     pub fn open(directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
         directory::make(directory)?;
         let lock = directory::DirectoryLock::take(directory)?;
+        migrate::clear_up(directory)?;
         if !directory::holds_a_store(directory)? {
             directory::create(directory, EngineKind::default(), options.cache)?;
         }
+        migrate::bring_up_to_date(directory, options.cache)?;
         let (_, engine) = directory::open(directory, options.cache)?;
         let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
