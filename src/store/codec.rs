@@ -57,10 +57,7 @@ impl Older<'_> {
     }
 
     /// Reads it as the type that it had then, and makes of that what it is now.
-    pub fn read<T: DeserializeOwned, R: Record>(
-        self,
-        upgrade: impl FnOnce(T) -> R,
-    ) -> Result<(R, usize), CodecError> {
+    pub fn read<T: DeserializeOwned, R: Record>(self, upgrade: impl FnOnce(T) -> R) -> Result<(R, usize), CodecError> {
         let (old, read) =
             bincode::serde::decode_from_slice(self.bytes, config()).map_err(|_| CodecError::Malformed(R::NAME))?;
         Ok((upgrade(old), read))

@@ -71,7 +71,12 @@ pub fn bring_up_to_date(directory: &Path, cache: u64) -> Result<(), OpenError> {
     if free < needed {
         return Err(OpenError::NoRoomToMigrate { found, known: FORMAT, needed, free });
     }
-    tracing::info!(from = found, to = FORMAT, bytes = size, "the store is in an earlier format: migrating a copy of it");
+    tracing::info!(
+        from = found,
+        to = FORMAT,
+        bytes = size,
+        "the store is in an earlier format: migrating a copy of it"
+    );
 
     let migrating = directory.join(MIGRATING);
     copy(&store, &migrating)?;

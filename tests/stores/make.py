@@ -151,10 +151,18 @@ def settled_but_pending(api):
 def contents(api):
     """All that the API tells, in full."""
     said = {name: api.all(name) for name in LISTS}
+    secrets = {one["id"]: api("GET", f"/v1/endpoints/{one['id']}/secret")["secret"] for one in said["endpoints"]}
+    # Those looks are in it too.
+    said["audit-log"] = api.all("audit-log")
     for name in ["endpoints", "events", "deliveries"]:
         said[name] = [api("GET", f"/v1/{name}/{one['id']}") for one in said[name]]
     for endpoint in said["endpoints"]:
-        endpoint["secret"] = api("GET", f"/v1/endpoints/{endpoint['id']}/secret")["secret"]
+        endpoint["secret"] = secrets[endpoint["id"]]
+    for delivery in said["deliveries"]:
+        # Made anew at each look: of the time, and of the release.
+        for name in ["webhook-timestamp", "webhook-signature", "user-agent"]:
+            delivery["request_headers"] = {key: value for key, value in delivery["request_headers"].items()
+                if key.lower() != name}
     said["totals"] = api("GET", "/v1/stats")["totals"]
     said["made_at_ms"] = int(time.time() * 1000)
     return said
