@@ -45,8 +45,11 @@ impl DirectoryLock {
 
 /// Makes the directory unless it is there; only its owner may look into it.
 pub fn make(directory: &Path) -> Result<(), OpenError> {
-    if directory.is_dir() {
-        return Ok(());
+    match fs::metadata(directory) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => return Err(io_at(directory)(io::ErrorKind::NotADirectory.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io_at(directory)(error)),
     }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     let synced = made.and_then(|()| match directory.parent() {

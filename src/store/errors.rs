@@ -62,6 +62,9 @@ pub enum StoreError {
     /// There is no room on the disk.
     #[error("the disk is full")]
     Full,
+    /// The store is as large as it may be.
+    #[error("the store has reached its largest size")]
+    OverQuota,
     /// A read or write failed.
     #[error("the store failed: {0}")]
     Failed(String),

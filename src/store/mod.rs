@@ -27,6 +27,7 @@ mod prune;
 mod queue;
 mod reading;
 pub mod records;
+mod room;
 mod settings;
 mod settle;
 mod shared;
@@ -53,6 +54,7 @@ use engine::EngineKind;
 pub use errors::*;
 pub use filters::*;
 pub use records::*;
+pub use room::Space;
 use shared::Shared;
 pub use verify::{Report, verify};
 use work::Work;
@@ -78,6 +80,8 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// How far retention has come.
     walk: prune::Walk,
+    /// How far pruning before its time has come.
+    early_walk: prune::Walk,
     /// Dropped after the engine.
     _lock: directory::DirectoryLock,
 }
@@ -96,15 +100,11 @@ impl Store {
         }
         migrate::bring_up_to_date(directory, options.cache)?;
         let (_, engine) = directory::open(directory, options.cache)?;
-        let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
+        let shared = Shared::load(engine, clock, room::Watch::new(directory, &options))
+            .map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            messages: receiver,
-            directory: directory.to_owned(),
-            free_space_floor: options.free_space_floor,
-        };
+        let writer = Writer { shared: Arc::clone(&shared), messages: receiver };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
         let inner = Inner {
@@ -114,6 +114,7 @@ impl Store {
             readers: Arc::new(Semaphore::new(READERS)),
             writer: Mutex::new(Some(thread)),
             walk: prune::Walk::default(),
+            early_walk: prune::Walk::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -150,17 +151,14 @@ impl Store {
         self.shared().minter.mint(self.shared().clock.wall(), 1)
     }
 
-    /// The bytes that the store takes on disk, roughly.
-    pub fn approximate_size(&self) -> u64 {
-        self.shared().engine.approximate_size()
+    /// How much room there is, for the store and on its disk.
+    pub fn space(&self) -> Space {
+        let shared = self.shared();
+        shared.watch.space(&*shared.engine)
     }
 
     fn shared(&self) -> &Shared {
         &self.inner.shared
-    }
-
-    fn walk(&self) -> &prune::Walk {
-        &self.inner.walk
     }
 
     /// Has the writer make a change, and waits until it is on stable storage. A change that returns an error has made

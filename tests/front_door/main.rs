@@ -28,6 +28,7 @@ mod bad_requests;
 mod command_line;
 mod crash;
 mod dispatching;
+mod faults;
 mod formats;
 mod guard;
 mod guard_names;

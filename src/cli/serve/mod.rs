@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     http::{self, Api, LoadError, Phase, TokenText, TokenTextError},
     outbound,
-    store::{OpenError, Options, Store, StoreError},
+    store::{OpenError, Store, StoreError},
 };
 
 /// Attempts under way get this long at the most when the server stops (contract, section 5).
@@ -86,8 +86,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     create_data_directory(&args.data_dir)?;
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
-    let options = Options { cache: args.cache_size.bytes(), ..Options::default() };
-    let store = Store::open(&args.data_dir, options, clock.clone())?;
+    let store = Store::open(&args.data_dir, args.store_options(), clock.clone())?;
     let served = actix_rt::System::new().block_on(serve(args, given_token, clock, &store, outbound, bound));
     store.close();
     served

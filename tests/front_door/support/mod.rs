@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod disk;
 pub mod flask;
 pub mod raw;
 pub mod receiver;
