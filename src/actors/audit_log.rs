@@ -18,7 +18,7 @@ use crate::store::{Change, StoreError};
 /// How often the log is looked through for what is past its retention.
 const ROUND: Duration = Duration::from_mins(1);
 /// How often the store is looked at for nearing its quota.
-const QUOTA_ROUND: Duration = Duration::from_secs(1);
+const QUOTA_ROUND: Duration = Duration::from_millis(250);
 /// The pause between two steps of a round is so many times what the step took, so that pruning has a third of the
 /// store's time at the most …
 const PAUSE_FACTOR: u32 = 2;

@@ -7,7 +7,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use super::{Change, Options, StoreError, commit::RequestKind, engine::Engine, stored::StoredEvent};
@@ -18,8 +22,10 @@ pub const LEAST_FLOOR: u64 = 4 << 20;
 const DEFAULT_FLOOR: u64 = 32 << 20;
 /// From nine tenths of the quota on, what is completed is pruned before its time …
 const NEAR: u64 = 10;
-/// … until there is room inside for a twentieth of it.
-const RESERVE: u64 = 20;
+/// … until there is room inside for a tenth of it.
+const RESERVE: u64 = 10;
+/// Whether events are refused is logged no more often than this.
+const LOG_PAUSE: Duration = Duration::from_secs(10);
 /// What an event and a delivery take beside the body, roughly, in bytes.
 const EVENT_WEIGHT: u64 = 250;
 const DELIVERY_WEIGHT: u64 = 400;
@@ -75,7 +81,14 @@ pub struct Watch {
     /// How much more was pruned than taken in, by weight, never less than 0.
     freed: AtomicI64,
     pruned_early: AtomicU64,
-    refusing: AtomicBool,
+    logged: Mutex<Logged>,
+}
+
+/// What the log last said.
+#[derive(Debug, Default)]
+struct Logged {
+    refusing: bool,
+    at: Option<Instant>,
 }
 
 impl Watch {
@@ -87,24 +100,32 @@ impl Watch {
             quota: options.max_store_size,
             freed: AtomicI64::new(0),
             pruned_early: AtomicU64::new(0),
-            refusing: AtomicBool::new(false),
+            logged: Mutex::default(),
         }
     }
 
     /// How much room there is now; a change for better or worse is logged.
     pub fn room(&self, engine: &dyn Engine) -> Room {
         let room = self.look(engine);
-        let refuses = room < Room::Enough;
-        if self.refusing.swap(refuses, Ordering::Relaxed) != refuses {
-            match room {
-                Room::Enough => tracing::info!("there is room again: events are accepted"),
-                Room::OverQuota => {
-                    tracing::warn!(quota = self.quota, "the store is as large as it may be: events are refused");
-                }
-                Room::None | Room::UnderFloor => tracing::warn!("the disk is nearly full: events are refused"),
-            }
-        }
+        self.log(room);
         room
+    }
+
+    fn log(&self, room: Room) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let refusing = room < Room::Enough;
+        // Near the quota it goes to and fro.
+        if logged.refusing == refusing || logged.at.is_some_and(|at| at.elapsed() < LOG_PAUSE) {
+            return;
+        }
+        *logged = Logged { refusing, at: Some(Instant::now()) };
+        match room {
+            Room::Enough => tracing::info!("there is room again: events are accepted"),
+            Room::OverQuota => {
+                tracing::warn!(quota = self.quota, "the store is as large as it may be: events are refused");
+            }
+            Room::None | Room::UnderFloor => tracing::warn!("the disk is nearly full: events are refused"),
+        }
     }
 
     fn look(&self, engine: &dyn Engine) -> Room {

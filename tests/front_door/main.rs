@@ -37,6 +37,7 @@ mod openapi;
 mod panic;
 mod receivers;
 mod request_shape;
+mod retention;
 mod roles;
 mod rotation;
 mod schedule;

@@ -5,6 +5,7 @@ mod compare;
 mod damage;
 mod making;
 mod model;
+mod month;
 mod properties;
 mod questions;
 mod troubles;
