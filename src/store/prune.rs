@@ -59,6 +59,8 @@ struct Place {
     began: Option<Timestamp>,
     /// When it came to its end.
     ended: Option<Timestamp>,
+    /// What it left, by weight.
+    left: u64,
 }
 
 /// What one look found.
@@ -66,6 +68,8 @@ struct Candidates {
     events: Vec<EventKey>,
     next: u128,
     at_end: bool,
+    /// By weight, what is not to be removed.
+    left: u64,
 }
 
 impl Store {
@@ -115,7 +119,11 @@ impl Store {
         let more = removed.not_reached.is_some() || !at_end || removed.more;
         // What the writer did not get to is looked at again.
         let next = removed.not_reached.map_or(candidates.next, EventKey::as_u128);
-        walk.set(Place { next, ended: (!more).then(|| self.shared().clock.steady()), ..place });
+        let left = place.left.saturating_add(candidates.left);
+        walk.set(Place { next, ended: (!more).then(|| self.shared().clock.steady()), left, ..place });
+        if !more && !in_time {
+            self.shared().watch.left(left, &*self.shared().engine);
+        }
         Ok(more)
     }
 }
@@ -131,7 +139,7 @@ impl Walk {
 }
 
 fn look(shared: &Shared, from: u128, before: Timestamp) -> Result<Candidates, StoreError> {
-    let mut found = Candidates { events: Vec::new(), next: from, at_end: true };
+    let mut found = Candidates { events: Vec::new(), next: from, at_end: true, left: 0 };
     let mut rows = 0;
     let now = shared.clock.wall();
     let mut sweep = Sweep::new(shared);
@@ -154,6 +162,8 @@ fn look(shared: &Shared, from: u128, before: Timestamp) -> Result<Candidates, St
         if let Some(deliveries) = sweep.all_over(&stored, before)? {
             rows += 1 + 2 * deliveries.len();
             found.events.push(stored.event.key);
+        } else {
+            found.left = found.left.saturating_add(weight(&stored));
         }
     }
     Ok(found)

@@ -3,7 +3,8 @@
 //!
 //! An engine's file grows when it finds no free place inside, and shrinks late or never. So a store over its quota can
 //! have room inside, made by pruning: new events are then taken in as far as old ones went. What an event takes is
-//! estimated from its record, alike when it comes and when it goes.
+//! estimated from its record, alike when it comes and when it goes. Growth beyond the quota counts several times
+//! against that; and a store that holds little is never shut for the size of its file.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,6 +25,10 @@ const DEFAULT_FLOOR: u64 = 32 << 20;
 const NEAR: u64 = 10;
 /// … until there is room inside for a tenth of it.
 const RESERVE: u64 = 10;
+/// What the file grew by beyond the quota counts so many times.
+const GROWTH_WEIGHT: i64 = 4;
+/// An engine's file is at most about so many times as large as what is in it.
+const AMPLIFICATION: u64 = 5;
 /// Whether events are refused is logged no more often than this.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 /// What an event and a delivery take beside the body, roughly, in bytes.
@@ -154,7 +159,7 @@ impl Watch {
         let Some(quota) = self.quota else { return false };
         let size = engine.approximate_size();
         let wanted = i64::try_from(quota / RESERVE).unwrap_or(i64::MAX);
-        size >= quota - quota / NEAR && self.freed().saturating_sub(over(quota, size).max(0)) < wanted
+        size >= quota - quota / NEAR && room_inside(quota, size.max(quota), self.freed()) < wanted
     }
 
     /// Notes what a batch took in.
@@ -177,6 +182,15 @@ impl Watch {
         if early {
             self.pruned_early.fetch_add(events, Ordering::Relaxed);
         }
+    }
+
+    /// Notes that nothing can be pruned any more, and what by weight is left: where that is little, there is room.
+    pub fn left(&self, weight: u64, engine: &dyn Engine) {
+        let Some(quota) = self.quota else { return };
+        let Some(room) = (quota / AMPLIFICATION).checked_sub(weight) else { return };
+        let growth = GROWTH_WEIGHT.saturating_mul(over(quota, engine.approximate_size()).max(0));
+        let enough = i64::try_from(room).unwrap_or(i64::MAX).saturating_add(growth);
+        self.freed.fetch_max(enough, Ordering::Relaxed);
     }
 
     /// All of it.
@@ -210,7 +224,10 @@ impl Watch {
 
 /// How many bytes may still be taken in; what the file is too large by is to be made good first.
 fn room_inside(quota: u64, size: u64, freed: i64) -> i64 {
-    freed.saturating_sub(over(quota, size))
+    match over(quota, size) {
+        growth if growth >= 0 => freed.saturating_sub(growth.saturating_mul(GROWTH_WEIGHT)),
+        smaller => freed.saturating_sub(smaller),
+    }
 }
 
 /// By how much the file is larger than the quota; negative: smaller.
@@ -248,8 +265,8 @@ mod tests {
         assert!(room_inside(quota, quota - 1, 0) > 0);
         assert_eq!(room_inside(quota, quota, 0), 0);
         assert!(room_inside(quota, quota, 1) > 0);
-        assert!(room_inside(quota, quota + 10, 10) <= 0, "growth beyond it is to be made good first");
-        assert!(room_inside(quota, quota + 10, 11) > 0);
+        assert!(room_inside(quota, quota + 10, 40) <= 0, "growth beyond it is to be made good first");
+        assert!(room_inside(quota, quota + 10, 41) > 0);
     }
 
     #[test]

