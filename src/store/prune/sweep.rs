@@ -29,7 +29,7 @@ pub struct Sweep<'a> {
 impl<'a> Sweep<'a> {
     /// From the first that is asked for.
     pub fn new(shared: &'a Shared) -> Self {
-        let cursor = |kind| Cursor { shared, all: keys::all_of(kind), entries: None, head: None };
+        let cursor = |kind| Cursor { shared, all: keys::all_of(kind), entries: None, head: None, ended: false };
         Self { shared, events: cursor(kind::EVENT), deliveries: cursor(kind::DELIVERY), extras: cursor(kind::EXTRA) }
     }
 
@@ -92,11 +92,16 @@ struct Cursor<'a> {
     all: Prefix,
     entries: Option<Entries<'a>>,
     head: Option<Entry>,
+    /// There is nothing more. An engine may look for it anew at each question.
+    ended: bool,
 }
 
 impl Cursor<'_> {
     /// The first entry at or after this key.
     fn seek(&mut self, key: &[u8]) -> Result<Option<&Entry>, StoreError> {
+        if self.ended {
+            return Ok(None);
+        }
         let mut steps = 0;
         while self.head.as_ref().is_none_or(|head| head.key.as_slice() < key) {
             let entries = match &mut self.entries {
@@ -109,6 +114,7 @@ impl Cursor<'_> {
             steps += 1;
             self.head = entries.next().transpose()?;
             if self.head.is_none() {
+                self.ended = true;
                 return Ok(None);
             }
         }
