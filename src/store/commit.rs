@@ -58,14 +58,19 @@ pub struct Writer {
     pub shared: Arc<Shared>,
     /// What is asked for.
     pub messages: mpsc::Receiver<Message>,
+    /// What is done when memory and disk may differ.
+    pub last_resort: LastResort,
 }
+
+/// Ends whoever may no longer go on, for the reason that it is given.
+pub type LastResort = fn(&str) -> !;
 
 impl Writer {
     /// Works until it is told to close.
     pub fn run(self) {
         // A panic here is a bug that leaves memory and disk in doubt: as bad as a failed sync.
         if catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
-            end_process("the writer panicked");
+            (self.last_resort)("the writer panicked");
         }
     }
 
@@ -115,10 +120,11 @@ impl Writer {
         }
     }
 
-    fn commit(&self, work: Work, closing: bool) -> Result<(), StoreError> {
+    fn commit(&self, mut work: Work, closing: bool) -> Result<(), StoreError> {
         let shared = &self.shared;
         let now = shared.clock.wall();
         let minutes = shared.statistics().to_write(now, closing);
+        shared.traffic().write(&mut work, now, closing)?;
         let Some(batch) = work.finish(&minutes)? else { return Ok(()) };
         fail::fail_point!("store::commit", |_| Err(StoreError::Failed("an injected failure".to_owned())));
         self.check_room_for(&batch.writes)?;
@@ -128,8 +134,8 @@ impl Writer {
         match committed {
             Ok(Ok(())) => {}
             // What is in memory may now be ahead of what is on the disk, for ever: only a new start is safe.
-            Ok(Err(error)) => end_process(&error.to_string()),
-            Err(_) => end_process("the engine panicked in a commit"),
+            Ok(Err(error)) => (self.last_resort)(&error.to_string()),
+            Err(_) => (self.last_resort)("the engine panicked in a commit"),
         }
         {
             let mut view = shared.view_mut();
@@ -142,6 +148,7 @@ impl Writer {
         if !batch.changes.is_empty() {
             statistics::count(shared, &batch.changes);
             shared.watch.taken(&batch.changes);
+            shared.traffic().count(now, &batch.changes);
             if let Some(observer) = shared.observer.get()
                 && catch_unwind(AssertUnwindSafe(|| observer.committed(&batch.changes))).is_err()
             {
@@ -176,7 +183,15 @@ fn take(request: Request, room: Room, work: &mut Work, answers: &mut Vec<Answer>
     }
 }
 
-fn end_process(reason: &str) -> ! {
+/// Ends the process: the last resort of a server.
+pub fn end_process(reason: &str) -> ! {
     tracing::error!(reason, "the store failed, the server ends at once; what was acknowledged is safe");
     std::process::exit(1)
+}
+
+/// Ends the writer's thread alone: the last resort of a simulation, whose other threads go on to look at what is left.
+#[cfg(any(test, feature = "testing"))]
+pub fn end_writer(reason: &str) -> ! {
+    // Not a panic of the hook's kind: what is simulated is a process that is gone.
+    std::panic::resume_unwind(Box::new(reason.to_owned()))
 }

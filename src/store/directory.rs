@@ -1,7 +1,7 @@
 //! The data directory: who holds it, how a new store comes to be, and how one is opened.
 //!
 //! `lock` is locked by the process that uses the directory. `store/` is the store: its manifest is read before anything
-//! else is touched; the engine's files lie in a directory of the engine's name. A new store is made under another name,
+//! else is touched; the engine's files lie in a directory of the engine's name (see `engine_change` for others). A new store is made under another name,
 //! synced whole, and renamed: there is a whole one or none.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     OpenError, codec,
-    engine::{self, Engine, EngineKind, sync_directory},
+    engine::{self, Engine, EngineKind, Write, sync_directory},
     keys::Row,
     manifest::{FORMAT, Manifest, StoreId},
     reading,
@@ -22,6 +22,7 @@ use super::{
 };
 
 const LOCK: &str = "lock";
+/// The store's directory.
 pub const STORE: &str = "store";
 const UNFINISHED: &str = "store.unfinished";
 
@@ -43,20 +44,34 @@ impl DirectoryLock {
     }
 }
 
-/// Makes the directory unless it is there; only its owner may look into it.
+/// Makes the directory unless it is there, with those above it, and has their names on stable storage; only its owner
+/// may look into it.
+///
+/// # Errors
+/// It cannot be made, or something else is in its place.
 pub fn make(directory: &Path) -> Result<(), OpenError> {
+    make_with_mode(directory, 0o700)
+}
+
+fn make_with_mode(directory: &Path, mode: u32) -> Result<(), OpenError> {
     match fs::metadata(directory) {
         Ok(found) if found.is_dir() => return Ok(()),
         Ok(_) => return Err(io_at(directory)(io::ErrorKind::NotADirectory.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(io_at(directory)(error)),
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let synced = made.and_then(|()| match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => sync_directory(Path::new(".")),
-    });
-    synced.map_err(io_at(directory))
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_with_mode(parent, 0o777)?;
+    match DirBuilder::new().mode(mode).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {
+            return Err(io_at(directory)(error));
+        }
+        _ => {}
+    }
+    sync_directory(parent).map_err(io_at(parent))
 }
 
 /// Whether there is a store in the directory.
@@ -67,21 +82,77 @@ pub fn holds_a_store(directory: &Path) -> Result<bool, OpenError> {
 
 /// Makes an empty store in the directory.
 pub fn create(directory: &Path, kind: EngineKind, cache: u64) -> Result<(), OpenError> {
-    let unfinished = directory.join(UNFINISHED);
-    match fs::remove_dir_all(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_at(&unfinished)(error)),
-        _ => {}
-    }
-    fs::create_dir(&unfinished).map_err(io_at(&unfinished))?;
+    let unfinished = begin(directory)?;
     let id = StoreId::random().map_err(io_at(directory))?;
-    let key = Row::Meta.key();
-    let meta = codec::encode(&key, &Meta::of(id), &[]).map_err(|error| OpenError::Damaged(error.to_string()))?;
-    engine::create(kind, &unfinished.join(kind.name()), cache, vec![(key, Some(meta))])?;
+    engine::create(kind, &unfinished.join(kind.name()), cache, vec![first_row(id)?])?;
+    finish(directory, Manifest { format: FORMAT, engine: kind, id })
+}
 
-    Manifest { format: FORMAT, engine: kind, id }.write(&unfinished)?;
+/// Makes a place for a new store, which is none until it is finished. What was begun before and not finished is gone.
+pub fn begin(directory: &Path) -> Result<PathBuf, OpenError> {
+    let unfinished = directory.join(UNFINISHED);
+    remove_unfinished(directory).map_err(io_at(&unfinished))?;
+    fs::create_dir(&unfinished).map_err(io_at(&unfinished))?;
+    Ok(unfinished)
+}
+
+/// The new store is whole, and the engine's files are on stable storage: from here on it is the store of the directory.
+pub fn finish(directory: &Path, manifest: Manifest) -> Result<(), OpenError> {
+    let unfinished = directory.join(UNFINISHED);
+    manifest.write(&unfinished)?;
     sync_directory(&unfinished).map_err(io_at(&unfinished))?;
     fs::rename(&unfinished, directory.join(STORE)).map_err(io_at(directory))?;
     sync_directory(directory).map_err(io_at(directory))
+}
+
+/// The one row of an empty store.
+fn first_row(id: StoreId) -> Result<Write, OpenError> {
+    let key = Row::Meta.key();
+    let meta = codec::encode(&key, &Meta::of(id), &[]).map_err(|error| OpenError::Damaged(error.to_string()))?;
+    Ok((key, Some(meta)))
+}
+
+/// Makes an empty store of an empty engine that lies in no directory.
+#[cfg(any(test, feature = "testing"))]
+pub fn found(engine: &dyn Engine) -> Result<(), OpenError> {
+    let failed = |error: String| OpenError::Damaged(error);
+    if engine.get(&Row::Meta.key()).map_err(|error| failed(error.to_string()))?.is_none() {
+        engine.commit(vec![first_row(StoreId::default())?]).map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Refuses a store that is not on this engine, before it is touched.
+pub fn demand_engine(directory: &Path, asked: EngineKind) -> Result<(), OpenError> {
+    let found = Manifest::read(&directory.join(STORE))?.engine;
+    if found == asked { Ok(()) } else { Err(OpenError::OtherEngine { found, asked }) }
+}
+
+/// Whether nothing is in the directory, but for a lock and a store that was never finished.
+pub fn is_unused(directory: &Path) -> Result<bool, OpenError> {
+    for entry in fs::read_dir(directory).map_err(io_at(directory))? {
+        let name = entry.map_err(io_at(directory))?.file_name();
+        if name != LOCK && name != UNFINISHED {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Empties an unused directory; the caller holds its lock.
+pub fn clear(directory: &Path) -> io::Result<()> {
+    remove_unfinished(directory)?;
+    match fs::remove_file(directory.join(LOCK)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory.join(UNFINISHED)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the store in the directory.

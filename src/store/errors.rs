@@ -48,6 +48,17 @@ pub enum OpenError {
         /// Bytes.
         free: u64,
     },
+    /// It is on another engine than the one that was asked for.
+    #[error(
+        "the store is on the engine {found}, not on {asked}; it was left untouched. \
+         `mythichooks migrate --engine {asked}` moves it, or start without `--engine {asked}`"
+    )]
+    OtherEngine {
+        /// Its engine.
+        found: super::EngineKind,
+        /// The one that was asked for.
+        asked: super::EngineKind,
+    },
     /// It is there, but not whole.
     #[error("the store is damaged: {0}")]
     Damaged(String),

@@ -6,6 +6,7 @@
 
 mod accept;
 mod audit;
+pub mod backup;
 mod by_hand;
 mod codec;
 mod commit;
@@ -14,6 +15,7 @@ mod delivery_rows;
 mod directory;
 mod endpoints;
 mod engine;
+mod engine_change;
 mod errors;
 mod filters;
 mod history;
@@ -28,12 +30,14 @@ mod queue;
 mod reading;
 pub mod records;
 mod room;
+mod sessions;
 mod settings;
 mod settle;
 mod shared;
 mod statistics;
 mod stored;
 mod streams;
+mod traffic;
 mod verify;
 mod work;
 
@@ -41,7 +45,7 @@ mod work;
 mod tests;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
 };
@@ -50,12 +54,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::clock::Clock;
 use commit::{Answer, Message, Request, RequestKind, Writer};
-use engine::EngineKind;
+pub use directory::make as make_directory;
+use engine::Engine;
+#[cfg(any(test, feature = "testing"))]
+pub use engine::memory;
+pub use engine::{CopyError, EngineKind, UnknownEngine};
+pub use engine_change::{ChangeStep, EngineChange, EngineChangeError, Survey, Watch, change_engine};
 pub use errors::*;
 pub use filters::*;
+use manifest::Manifest;
 pub use records::*;
 pub use room::Space;
 use shared::Shared;
+pub use traffic::HourOfTraffic;
 pub use verify::{Report, verify};
 use work::Work;
 
@@ -82,29 +93,79 @@ struct Inner {
     walk: prune::Walk,
     /// How far pruning before its time has come.
     early_walk: prune::Walk,
+    /// What the store says of itself on the disk.
+    manifest: Manifest,
+    directory: PathBuf,
+    /// One copy is made at a time.
+    backups: Arc<Semaphore>,
     /// Dropped after the engine.
     _lock: directory::DirectoryLock,
+}
+
+/// What a store is started from.
+struct Opened {
+    lock: directory::DirectoryLock,
+    manifest: Manifest,
+    engine: Box<dyn Engine>,
 }
 
 impl Store {
     /// Opens or creates the store in this directory.
     ///
     /// # Errors
-    /// Another process holds it, it cannot be read, it was written by a newer release, or it is damaged.
+    /// Another process holds it, it cannot be read, it was written by a newer release, it is on another engine than
+    /// the one asked for, or it is damaged.
     pub fn open(directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
         directory::make(directory)?;
         let lock = directory::DirectoryLock::take(directory)?;
         migrate::clear_up(directory)?;
         if !directory::holds_a_store(directory)? {
-            directory::create(directory, EngineKind::default(), options.cache)?;
+            directory::create(directory, options.engine.unwrap_or_default(), options.cache)?;
+        } else if let Some(asked) = options.engine {
+            directory::demand_engine(directory, asked)?;
         }
         migrate::bring_up_to_date(directory, options.cache)?;
-        let (_, engine) = directory::open(directory, options.cache)?;
+        let (manifest, engine) = directory::open(directory, options.cache)?;
+        engine_change::clear_left_overs(directory, manifest.engine)?;
+        Self::start(Opened { lock, manifest, engine }, directory, options, clock, commit::end_process)
+    }
+
+    /// A store on an engine of the caller's. A commit that fails ends the store, not the process: what waits for it is
+    /// not answered, and nothing else is written.
+    ///
+    /// # Errors
+    /// Another process holds the directory, which is used for its lock and its free space alone.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn on_memory(
+        engine: memory::MemoryEngine,
+        directory: &Path,
+        options: Options,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        Self::on_engine(Box::new(engine), directory, options, clock)
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn on_engine(engine: Box<dyn Engine>, directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
+        let lock = directory::DirectoryLock::take(directory)?;
+        directory::found(&*engine)?;
+        let manifest = Manifest { format: manifest::FORMAT, ..Manifest::default() };
+        Self::start(Opened { lock, manifest, engine }, directory, options, clock, commit::end_writer)
+    }
+
+    fn start(
+        opened: Opened,
+        directory: &Path,
+        options: Options,
+        clock: Clock,
+        last_resort: commit::LastResort,
+    ) -> Result<Self, OpenError> {
+        let Opened { lock, manifest, engine } = opened;
         let shared = Shared::load(engine, clock, room::Watch::new(directory, &options))
             .map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
-        let writer = Writer { shared: Arc::clone(&shared), messages: receiver };
+        let writer = Writer { shared: Arc::clone(&shared), messages: receiver, last_resort };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
         let inner = Inner {
@@ -115,6 +176,9 @@ impl Store {
             writer: Mutex::new(Some(thread)),
             walk: prune::Walk::default(),
             early_walk: prune::Walk::default(),
+            manifest,
+            directory: directory.to_owned(),
+            backups: Arc::new(Semaphore::new(1)),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -15,6 +15,7 @@ use super::{
     room::Watch,
     statistics::Statistics,
     stored::{Life, Meta, Progress},
+    traffic::Traffic,
 };
 use crate::{
     clock::Clock,
@@ -35,6 +36,7 @@ pub struct Shared {
     pub observer: OnceLock<Arc<dyn Observer>>,
     view: RwLock<View>,
     statistics: Mutex<Statistics>,
+    traffic: Mutex<Traffic>,
 }
 
 /// What was committed last; endpoints may be those of a batch that is being committed.
@@ -76,6 +78,7 @@ impl Shared {
         }
         let durable = meta.last_id;
         clock.not_before(DeliveryId::from_u128(durable).minted_at());
+        let traffic = Mutex::new(Traffic::load(&*engine)?);
         Ok(Self {
             engine,
             clock,
@@ -84,6 +87,7 @@ impl Shared {
             observer: OnceLock::new(),
             view: RwLock::new(View { endpoints, meta, durable }),
             statistics: Mutex::default(),
+            traffic,
         })
     }
 
@@ -100,6 +104,11 @@ impl Shared {
     /// The counts of the last minutes.
     pub fn statistics(&self) -> MutexGuard<'_, Statistics> {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Each endpoint's attempts of the last day.
+    pub fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entries of a family of keys, in the given order.

@@ -119,6 +119,8 @@ impl Check<'_> {
             Row::Endpoint(id) => self.endpoint(*id, &row, part),
             Row::Progress(id) => self.progress(*id, &row),
             Row::EventType(_) | Row::Token(_) | Row::Audit(_) => self.setting(&row, part),
+            Row::Session(digest) => self.session(*digest, &row),
+            Row::Traffic(id) => self.traffic(*id, &row),
             Row::Minute(_) => self.minute(&row),
             // Its counts are compared at the end.
             Row::Meta => Ok(()),

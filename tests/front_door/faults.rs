@@ -32,7 +32,14 @@ fn refused(answer: &Answer) {
 /// After a sync that failed nobody knows what is on the disk: the process ends, and the next start reads what is.
 #[test]
 fn a_failed_sync_ends_the_server_and_loses_nothing_acknowledged() {
-    let mut server = Server::setup().env("FAILPOINTS", "engine::sync=40*off->return").start();
+    for engine in ["sled", "redb"] {
+        fails_to_sync(engine);
+    }
+}
+
+fn fails_to_sync(engine: &str) {
+    let mut server =
+        Server::setup().args(["--engine", engine]).env("FAILPOINTS", "engine::sync=40*off->return").start();
     let api = server.admin();
     let receiver = Receiver::ok();
     api.endpoint(&receiver.url());

@@ -9,7 +9,9 @@ use super::super::data_dir::default_data_dir;
 use crate::{
     actors,
     domain::{byte_size::ByteSize, duration::HumanDuration, endpoint::EndpointDefaults, schedule::RetrySchedule},
-    outbound, store,
+    http::{Accent, PlatformName, PublicUrl},
+    outbound,
+    store::{self, EngineKind},
 };
 
 /// How log lines look.
@@ -83,12 +85,28 @@ pub struct ServeArgs {
     /// The certificate's private key (PEM)
     #[arg(long, env = "MYTHICHOOKS_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
+    /// Where browsers find the server, if not at its own address, as behind a proxy: for portal links and cookies
+    #[arg(long, env = "MYTHICHOOKS_PUBLIC_URL", value_name = "URL")]
+    pub(super) public_url: Option<PublicUrl>,
+    /// The platform's name, in place of ours, in the dashboard as customers see it
+    #[arg(long, env = "MYTHICHOOKS_PORTAL_NAME", value_name = "NAME")]
+    pub(super) portal_name: Option<PlatformName>,
+    /// The platform's logo there: SVG, PNG, JPEG or WebP, 64 KiB at most
+    #[arg(long, env = "MYTHICHOOKS_PORTAL_LOGO", value_name = "FILE")]
+    pub(super) portal_logo: Option<PathBuf>,
+    /// The colour of links there, like `#4f46e5`; dark enough to be read on white
+    #[arg(long, env = "MYTHICHOOKS_PORTAL_ACCENT", value_name = "COLOR")]
+    pub(super) portal_accent: Option<Accent>,
     /// Threads that answer API requests [default: one a core]
     #[arg(long, env = "MYTHICHOOKS_WORKERS", value_name = "NUMBER", default_value_t = cores(), hide_default_value = true, value_parser = threads)]
     pub(super) workers: usize,
     /// Threads that deliver [default: one a core]
     #[arg(long, env = "MYTHICHOOKS_DELIVERY_THREADS", value_name = "NUMBER", default_value_t = cores(), hide_default_value = true, value_parser = threads)]
     delivery_threads: usize,
+    /// The engine that keeps the store: sled or redb; a store on another one is refused [default: the one that it is
+    /// on; sled for a new store]
+    #[arg(long, env = "MYTHICHOOKS_ENGINE", value_name = "ENGINE")]
+    engine: Option<EngineKind>,
     /// Memory for the store's cache
     #[arg(long, env = "MYTHICHOOKS_CACHE_SIZE", value_name = "SIZE", default_value = "64MiB")]
     cache_size: ByteSize,
@@ -125,6 +143,7 @@ impl ServeArgs {
 
     pub(super) fn store_options(&self) -> store::Options {
         store::Options {
+            engine: self.engine,
             cache: self.cache_size.bytes(),
             free_space_floor: self.min_free_disk.map(ByteSize::bytes),
             max_store_size: self.max_store_size.map(ByteSize::bytes),

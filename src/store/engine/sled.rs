@@ -6,15 +6,12 @@
 //! death in the middle of recovery is deleted first, for it could never be opened again; segments stay at 512 KiB,
 //! and nobody above writes values that are large enough to become files of their own, which sled never syncs.
 
-use std::{
-    fs::File,
-    io,
-    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
-    path::Path,
-    time::Duration,
-};
+use std::{fs::File, io, path::Path, time::Duration};
 
-use super::{CommitError, Engine, Entries, Entry, Order, ReadError, Write, sync_directory};
+use super::{
+    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, captured::Capture,
+    demand_file, quiet::quietly, sync_directory, sync_files,
+};
 use crate::store::OpenError;
 
 const SEGMENT: usize = 512 * 1024;
@@ -30,6 +27,7 @@ pub struct SledEngine {
     db: sled::Db,
     /// A second handle on the database file, to sync it.
     file: File,
+    capture: Capture,
 }
 
 impl SledEngine {
@@ -40,36 +38,23 @@ impl SledEngine {
         std::fs::create_dir_all(directory).map_err(io)?;
         let db = open(directory, cache)?;
         let file = File::open(directory.join(DATABASE)).map_err(io)?;
-        let engine = Self { db, file };
+        let engine = Self { db, file, capture: Capture::default() };
         engine.commit(first).map_err(|error| io(io::Error::other(error)))?;
         drop(engine);
-        for entry in std::fs::read_dir(directory).map_err(io)? {
-            let path = entry.map_err(io)?.path();
-            File::open(&path).and_then(|file| file.sync_all()).map_err(io)?;
-        }
-        sync_directory(directory).map_err(io)
+        sync_files(directory).map_err(io)
     }
 
     /// Opens a database that was made before.
     pub fn open(directory: &Path, cache: u64) -> Result<Self, OpenError> {
         for name in [CONFIGURATION, DATABASE] {
-            let path = directory.join(name);
-            match std::fs::metadata(&path) {
-                Ok(found) if found.len() > 0 => {}
-                // sled would take either for a reason to begin anew.
-                Ok(_) => return Err(OpenError::Damaged(format!("{} is empty", path.display()))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(OpenError::Damaged(format!("{} is missing", path.display())));
-                }
-                Err(source) => return Err(OpenError::Io { path, source }),
-            }
+            demand_file(&directory.join(name))?;
         }
         remove_half_written_snapshots(directory)
             .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
         let db = open(directory, cache)?;
         let path = directory.join(DATABASE);
         let file = File::open(&path).map_err(|source| OpenError::Io { path, source })?;
-        Ok(Self { db, file })
+        Ok(Self { db, file, capture: Capture::default() })
     }
 }
 
@@ -86,23 +71,9 @@ fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
             }
             Ok(Err(sled::Error::Io(source))) => return Err(OpenError::Io { path: directory.to_owned(), source }),
             Ok(Err(error)) => return Err(OpenError::Damaged(format!("{}: {error}", directory.display()))),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-                return Err(OpenError::Damaged(format!("{}: recovery failed: {text}", directory.display())));
-            }
+            Err(panic) => return Err(OpenError::Damaged(format!("{}: recovery failed: {panic}", directory.display()))),
         }
     }
-}
-
-/// sled panics on some kinds of damage that it meets while it recovers. What such a panic says goes into the error; it
-/// is not reported as a panic of ours besides.
-fn quietly<T>(run: impl FnOnce() -> T) -> std::thread::Result<T> {
-    let hook = take_hook();
-    set_hook(Box::new(|_| {}));
-    let done = catch_unwind(AssertUnwindSafe(run));
-    set_hook(hook);
-    done
 }
 
 fn is_locked(error: &io::Error) -> bool {
@@ -125,33 +96,25 @@ fn remove_half_written_snapshots(directory: &Path) -> io::Result<()> {
 
 impl Engine for SledEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        match self.db.get(key) {
-            Ok(value) => Ok(value.map(|value| value.to_vec())),
-            Err(error) => Err(ReadError(error.to_string())),
+        match quietly(|| self.db.get(key)) {
+            Ok(Ok(value)) => Ok(value.map(|value| value.to_vec())),
+            Ok(Err(error)) => Err(ReadError(error.to_string())),
+            Err(panic) => Err(ReadError(panic.to_string())),
         }
     }
 
     fn range(&self, from: &[u8], to: &[u8], order: Order) -> Entries<'_> {
-        let entry = |item: sled::Result<(sled::IVec, sled::IVec)>| match item {
-            Ok((key, value)) => Ok(Entry { key: key.to_vec(), value: value.to_vec() }),
-            Err(error) => Err(ReadError(error.to_string())),
-        };
-        if from >= to {
-            return Box::new(std::iter::empty());
-        }
-        let range = self.db.range(from..to);
-        match order {
-            Order::Ascending => Box::new(range.map(entry)),
-            Order::Descending => Box::new(range.rev().map(entry)),
-        }
+        let range = (from < to).then(|| self.db.range(from..to));
+        Box::new(Walk { range, order })
     }
 
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
+        let committing = self.capture.committing();
         let mut writes = sled::Batch::default();
-        for (key, value) in batch {
+        for (key, value) in &batch {
             match value {
-                Some(value) => writes.insert(key, value),
-                None => writes.remove(key),
+                Some(value) => writes.insert(key.as_slice(), value.as_slice()),
+                None => writes.remove(key.as_slice()),
             }
         }
         self.db.apply_batch(writes).map_err(|error| CommitError(format!("a batch was not applied: {error}")))?;
@@ -159,7 +122,13 @@ impl Engine for SledEngine {
         fail::fail_point!("engine::sync", |_| Err(CommitError(
             "a batch was not synced: an injected failure".to_owned()
         )));
-        self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))
+        self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))?;
+        committing.committed(&batch);
+        Ok(())
+    }
+
+    fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError> {
+        self.capture.copy(self, aside)
     }
 
     fn approximate_size(&self) -> u64 {
@@ -167,23 +136,28 @@ impl Engine for SledEngine {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+/// A range under way; `None` after its end.
+struct Walk {
+    range: Option<sled::Iter>,
+    order: Order,
+}
 
-    use super::*;
+impl Iterator for Walk {
+    type Item = Result<Entry, ReadError>;
 
-    #[test]
-    fn a_panic_inside_is_told_to_nobody_and_one_outside_as_before() {
-        static TOLD: AtomicU32 = AtomicU32::new(0);
-        let before = take_hook();
-        set_hook(Box::new(|_| {
-            TOLD.fetch_add(1, Ordering::SeqCst);
-        }));
-        assert!(quietly(|| panic!("inside")).is_err());
-        assert_eq!(TOLD.load(Ordering::SeqCst), 0);
-        assert!(catch_unwind(|| panic!("outside")).is_err());
-        set_hook(before);
-        assert_eq!(TOLD.load(Ordering::SeqCst), 1);
+    fn next(&mut self) -> Option<Self::Item> {
+        let range = self.range.as_mut()?;
+        let step = quietly(|| match self.order {
+            Order::Ascending => range.next(),
+            Order::Descending => range.next_back(),
+        });
+        let entry = match step {
+            Ok(Some(Ok((key, value)))) => return Some(Ok(Entry { key: key.to_vec(), value: value.to_vec() })),
+            Ok(None) => None,
+            Ok(Some(Err(error))) => Some(Err(ReadError(error.to_string()))),
+            Err(panic) => Some(Err(ReadError(panic.to_string()))),
+        };
+        self.range = None;
+        entry
     }
 }

@@ -2,12 +2,15 @@
 
 use super::Check;
 use crate::{
-    domain::{audit::AuditEntry, endpoint::Endpoint, event_type::EventType, ids::EndpointId, token::Token},
+    domain::{
+        audit::AuditEntry, endpoint::Endpoint, event_type::EventType, ids::EndpointId, session::Session, token::Token,
+    },
     store::{
         Minute, StoreError,
         keys::Row,
         long, reading,
         stored::{Life, Progress},
+        traffic::StoredTraffic,
     },
 };
 
@@ -53,6 +56,19 @@ impl Check<'_> {
             _ => true,
         };
         self.demand(at_its_place, row, "it lies under another one's key");
+        Ok(())
+    }
+
+    pub(super) fn session(&mut self, digest: [u8; 32], row: &Row) -> Result<(), StoreError> {
+        let Some((session, _)) = reading::record::<Session>(&self.rows, row)? else { return Ok(()) };
+        self.demand(session.digest == digest, row, "it lies under another one's key");
+        Ok(())
+    }
+
+    pub(super) fn traffic(&mut self, id: EndpointId, row: &Row) -> Result<(), StoreError> {
+        reading::record::<StoredTraffic>(&self.rows, row)?;
+        let known = self.exists(&Row::Progress(id))?;
+        self.demand(known, row, "nothing else is known of the endpoint");
         Ok(())
     }
 
