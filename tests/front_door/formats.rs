@@ -153,7 +153,12 @@ fn format_1() {
     opens_whole(1);
 }
 
-/// The three places of a migration where a death leaves something else behind, and what that is.
+#[test]
+fn format_2() {
+    opens_whole(2);
+}
+
+/// The four places of a migration where a death leaves something else behind, and what that is.
 #[test]
 fn a_kill_in_a_migration_leaves_the_old_store_or_the_new_one() {
     for (place, left) in [
