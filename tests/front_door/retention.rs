@@ -98,7 +98,7 @@ fn a_quota_refuses_producers_and_prunes_the_oldest_of_what_is_completed() {
     until("all are delivered", || receiver.count() == number);
     clock.advance(Duration::from_secs(60));
     let mut refusals = 0;
-    let last = 3 * number;
+    let last = 2 * number;
     let enough = std::time::Instant::now();
     while number < last {
         if post(&api, number) == 202 {
@@ -109,7 +109,7 @@ fn a_quota_refuses_producers_and_prunes_the_oldest_of_what_is_completed() {
             clock.advance(Duration::from_secs(5));
             std::thread::sleep(Duration::from_millis(50));
         }
-        assert!(enough.elapsed() < Duration::from_secs(40), "stuck at {number} of {last}, after {refusals} refusals");
+        assert!(enough.elapsed() < Duration::from_secs(100), "stuck at {number} of {last}, after {refusals} refusals");
     }
     let size = metric(&api, "mythichooks_store_bytes").unwrap();
     // sled uses freed room late, and the less the larger the bodies: OPERATIONS.md says to leave as much again.
