@@ -46,13 +46,22 @@ impl Clock {
     /// The time of day, as set on this machine.
     #[must_use]
     pub fn wall(&self) -> Timestamp {
-        Timestamp::from_millis((wall_nanos() / NANOS).saturating_add(self.test_offset()))
+        Timestamp::from_millis(
+            (wall_nanos() / NANOS).saturating_add(self.test_offset()).saturating_add(self.test_error()),
+        )
     }
 
     /// The time that due rows are kept by. It goes on while the machine sleeps, and is never set.
     #[must_use]
     pub fn steady(&self) -> Timestamp {
         Timestamp::from_millis((self.steady_nanos() / NANOS).saturating_add(self.test_offset()))
+    }
+
+    /// The earlier of both: what is old by this time is old whatever was done to the clock since the start. What is
+    /// deleted for its age goes by it, so that a clock that is set ahead does not empty the store.
+    #[must_use]
+    pub fn earlier(&self) -> Timestamp {
+        self.wall().min(self.steady())
     }
 
     /// The time of day at which the steady clock will show this time, if nobody sets the clock until then.
@@ -80,10 +89,27 @@ impl Clock {
         0
     }
 
+    /// By how much the wall clock alone is wrong.
+    #[cfg(not(feature = "testing"))]
+    #[expect(clippy::unused_self, reason = "the tests' build reads a file named in it")]
+    fn test_error(&self) -> i64 {
+        0
+    }
+
     #[cfg(feature = "testing")]
     fn test_offset(&self) -> i64 {
+        self.test_number(0)
+    }
+
+    #[cfg(feature = "testing")]
+    fn test_error(&self) -> i64 {
+        self.test_number(1)
+    }
+
+    #[cfg(feature = "testing")]
+    fn test_number(&self, at: usize) -> i64 {
         let text = self.0.test_offset.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+        text.and_then(|text| text.split_whitespace().nth(at)?.parse().ok()).unwrap_or(0)
     }
 }
 

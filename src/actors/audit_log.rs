@@ -1,6 +1,9 @@
 //! AuditLog: streams what was committed to live readers, and prunes the log by retention, a little at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::prelude::*;
 use fail::fail_point;
@@ -10,12 +13,17 @@ use super::{
     live::LiveItem,
     supervisor::{Child, Lifeline},
 };
-use crate::store::Change;
+use crate::store::{Change, StoreError};
 
 /// How often the log is looked through for what is past its retention.
 const ROUND: Duration = Duration::from_mins(1);
-/// The pause between two steps of a round, so that commits go on in between.
-const STEP: Duration = Duration::from_millis(20);
+/// How often the store is looked at for nearing its quota.
+const QUOTA_ROUND: Duration = Duration::from_millis(250);
+/// The pause between two steps of a round is so many times what the step took, so that pruning has a third of the
+/// store's time at the most …
+const PAUSE_FACTOR: u32 = 2;
+/// … within these bounds.
+const PAUSE_BOUNDS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
 /// What one batch of the store changed.
 #[derive(Debug, Message)]
@@ -28,13 +36,15 @@ pub(super) struct Committed {
 
 pub(super) struct AuditLog {
     shared: Arc<Shared>,
+    /// Events that were pruned before their time, as far as it was told of.
+    pruned_early: u64,
     _lifeline: Lifeline,
 }
 
 impl AuditLog {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let lifeline = Lifeline::new(&shared, Child::AuditLog);
-        Self { shared, _lifeline: lifeline }
+        Self { shared, pruned_early: 0, _lifeline: lifeline }
     }
 
     fn publish(&self, change: Change) {
@@ -59,21 +69,52 @@ impl AuditLog {
     }
 
     fn prune(&mut self, ctx: &mut Context<Self>) {
+        self.tell_of_early_pruning();
         let shared = Arc::clone(&self.shared);
         let round = async move {
-            let before = shared.clock.wall().minus(shared.settings.retention);
-            loop {
-                match shared.store.prune(before).await {
-                    Ok(true) => tokio::time::sleep(STEP).await,
-                    Ok(false) => return,
-                    Err(error) => return tracing::warn!(%error, "the log could not be pruned; trying again later"),
-                }
-            }
+            // By the earlier of both clocks: one that is set ahead makes nothing old.
+            let before = shared.clock.earlier().minus(shared.settings.retention);
+            in_steps(|| shared.store.prune(before)).await;
         };
         // The next round begins after this one has ended.
         ctx.spawn(round.into_actor(self).map(|(), _, ctx| {
             ctx.run_later(ROUND, Self::prune);
         }));
+    }
+
+    fn make_room(&mut self, ctx: &mut Context<Self>) {
+        let shared = Arc::clone(&self.shared);
+        let round = async move { in_steps(|| shared.store.make_room()).await };
+        ctx.spawn(round.into_actor(self).map(|(), _, ctx| {
+            ctx.run_later(QUOTA_ROUND, Self::make_room);
+        }));
+    }
+
+    fn tell_of_early_pruning(&mut self) {
+        let in_all = self.shared.store.space().pruned_early;
+        if in_all > self.pruned_early {
+            let events = in_all - self.pruned_early;
+            tracing::warn!(
+                events,
+                "the store nears its quota: the oldest completed events were pruned before their time"
+            );
+        }
+        self.pruned_early = in_all;
+    }
+}
+
+/// Takes step after step while there are more, with time for others in between.
+async fn in_steps<F: Future<Output = Result<bool, StoreError>>>(step: impl Fn() -> F) {
+    loop {
+        let start = Instant::now();
+        match step().await {
+            Ok(true) => {
+                let (least, most) = PAUSE_BOUNDS;
+                tokio::time::sleep((start.elapsed() * PAUSE_FACTOR).clamp(least, most)).await;
+            }
+            Ok(false) => return,
+            Err(error) => return tracing::warn!(%error, "the log could not be pruned; trying again later"),
+        }
     }
 }
 
@@ -85,6 +126,7 @@ impl Actor for AuditLog {
         // What was in the mailbox of one that panicked never reached its readers.
         self.shared.live.drop_readers();
         ctx.run_later(Duration::from_secs(1), Self::prune);
+        ctx.run_later(QUOTA_ROUND, Self::make_room);
     }
 }
 

@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 use actix_web::{HttpResponse, http::StatusCode, web::Data};
 
 use super::{Api, answer, extract::NoQuery};
-use crate::{domain::endpoint::EndpointStatus, store::Totals};
+use crate::{
+    domain::endpoint::EndpointStatus,
+    store::{Space, Totals},
+};
 
 /// Metrics for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "probes", operation_id = "metrics",
@@ -14,6 +17,7 @@ use crate::{domain::endpoint::EndpointStatus, store::Totals};
 pub async fn metrics(_: NoQuery, api: Data<Api>) -> HttpResponse {
     let mut text = String::with_capacity(4_096);
     store_metrics(&mut text, &api.store().totals());
+    space_metrics(&mut text, api.store().space());
     endpoint_metrics(&mut text, &api);
     process_metrics(&mut text);
     answer::builder(StatusCode::OK).content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
@@ -40,6 +44,31 @@ fn store_metrics(text: &mut String, totals: &Totals) {
         "gauge",
         "Deliveries that are pending now.",
         &[("", totals.pending)],
+    );
+}
+
+fn space_metrics(text: &mut String, space: Space) {
+    let mut one = |name: &str, kind: &str, help: &str, value: u64| metric(text, name, kind, help, &[("", value)]);
+    one("mythichooks_store_bytes", "gauge", "What the store takes on disk, in bytes.", space.store);
+    if let Some(quota) = space.quota {
+        one("mythichooks_store_quota_bytes", "gauge", "What the store may take on disk, in bytes.", quota);
+    }
+    if let Some(free) = space.free {
+        one("mythichooks_disk_free_bytes", "gauge", "What is free on the store's file system, in bytes.", free);
+    }
+    one("mythichooks_disk_floor_bytes", "gauge", "Below so many free bytes events are refused.", space.floor);
+    let accepting = u64::from(space.accepting);
+    one(
+        "mythichooks_store_accepting",
+        "gauge",
+        "1 while there is room for events, 0 while they are refused.",
+        accepting,
+    );
+    one(
+        "mythichooks_events_pruned_early_total",
+        "counter",
+        "Events pruned before their retention ended, because of the quota, since the process started.",
+        space.pruned_early,
     );
 }
 
@@ -122,6 +151,8 @@ mod tests {
     fn every_sample_has_a_help_and_a_type() {
         let mut text = String::new();
         store_metrics(&mut text, &Totals { accepted: 7, pending: 2, ..Totals::default() });
+        let space = Space { store: 5, quota: Some(6), free: Some(7), floor: 8, accepting: true, pruned_early: 9 };
+        space_metrics(&mut text, space);
         process_metrics(&mut text);
         assert!(text.contains("\nmythichooks_events_accepted_total 7\n"));
         assert!(text.contains("\nmythichooks_deliveries_pending 2\n"));

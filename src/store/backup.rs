@@ -72,7 +72,7 @@ impl Backup {
         let inner = &self.store.inner;
         let mut archive = ArchiveWriter::begin(sink, &self.manifest())?;
         let aside =
-            Aside { memory: MEMORY, directory: inner.directory.clone(), free_space_floor: inner.free_space_floor };
+            Aside { memory: MEMORY, directory: inner.directory.clone(), free_space_floor: self.store.space().floor };
         let totals = Row::Meta.key();
         let mut moment = None;
         let watched = aside.has_room_for(0).then(|| aside.clone());

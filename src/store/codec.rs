@@ -10,8 +10,14 @@ use super::{StoreError, keys};
 pub trait Record: Serialize + DeserializeOwned {
     /// What it is called in messages.
     const NAME: &'static str;
-    /// The form in which it is written now. A change of the type needs a new number, and a way to read the old one.
+    /// The form in which it is written now. A change of the type needs a new number, and [`Self::upgrade`] for the old.
     const VERSION: u8;
+
+    /// The record from an older form of it, with the length of that. So a record stays as it was written until it is
+    /// written again, and a new form needs no migration unless its meaning changes.
+    fn upgrade(older: Older<'_>) -> Result<(Self, usize), CodecError> {
+        older.unknown()
+    }
 }
 
 /// Why bytes are not a record.
@@ -23,7 +29,7 @@ pub enum CodecError {
     /// Shorter than a record can be.
     #[error("it is cut short")]
     Short,
-    /// Written by a newer release.
+    /// Written by a newer release, or by none.
     #[error("it is a {name} record of version {found}; this release knows version {known}")]
     Version {
         /// Which record was expected.
@@ -36,6 +42,31 @@ pub enum CodecError {
     /// Right checksum and version, and yet no such record.
     #[error("it is not a {0} record")]
     Malformed(&'static str),
+}
+
+/// A record's bytes in an older form.
+pub struct Older<'a> {
+    version: u8,
+    bytes: &'a [u8],
+}
+
+impl Older<'_> {
+    /// Which form.
+    pub fn version(&self) -> u8 {
+        self.version
+    }
+
+    /// Reads it as the type that it had then, and makes of that what it is now.
+    pub fn read<T: DeserializeOwned, R: Record>(self, upgrade: impl FnOnce(T) -> R) -> Result<(R, usize), CodecError> {
+        let (old, read) =
+            bincode::serde::decode_from_slice(self.bytes, config()).map_err(|_| CodecError::Malformed(R::NAME))?;
+        Ok((upgrade(old), read))
+    }
+
+    /// There never was such a form.
+    pub fn unknown<R: Record>(self) -> Result<(R, usize), CodecError> {
+        Err(CodecError::Version { name: R::NAME, found: self.version, known: R::VERSION })
+    }
 }
 
 impl CodecError {
@@ -67,11 +98,12 @@ fn pack_into<R: Record>(bytes: &mut Vec<u8>, record: &R, tail: &[u8]) -> Result<
 /// The record, and the raw bytes behind it.
 pub fn unpack<R: Record>(bytes: &[u8]) -> Result<(R, &[u8]), CodecError> {
     let (version, rest) = bytes.split_first().ok_or(CodecError::Short)?;
-    if *version != R::VERSION {
-        return Err(CodecError::Version { name: R::NAME, found: *version, known: R::VERSION });
-    }
-    let (record, read) =
-        bincode::serde::decode_from_slice(rest, config()).map_err(|_| CodecError::Malformed(R::NAME))?;
+    let older = Older { version: *version, bytes: rest };
+    let (record, read) = match *version {
+        version if version == R::VERSION => older.read(|record: R| record)?,
+        version if version < R::VERSION => R::upgrade(older)?,
+        _ => older.unknown()?,
+    };
     Ok((record, rest.get(read..).ok_or(CodecError::Short)?))
 }
 
@@ -118,6 +150,13 @@ mod tests {
     impl Record for Sample {
         const NAME: &'static str = "sample";
         const VERSION: u8 = 3;
+
+        fn upgrade(older: Older<'_>) -> Result<(Self, usize), CodecError> {
+            match older.version() {
+                2 => older.read(|SampleOf2(number)| Self(number, "made later".into())),
+                _ => older.unknown(),
+            }
+        }
     }
 
     #[test]
@@ -133,6 +172,27 @@ mod tests {
             assert!(decode::<Sample>(b"key", &value[..length]).is_err(), "cut to {length}");
         }
         assert_eq!(decode::<Sample>(b"kez", &value), Err(CodecError::Checksum), "another row's value");
+    }
+
+    /// What `Sample` once was.
+    #[derive(Serialize, Deserialize)]
+    struct SampleOf2(u32);
+
+    impl Record for SampleOf2 {
+        const NAME: &'static str = "sample";
+        const VERSION: u8 = 2;
+    }
+
+    #[test]
+    fn an_older_form_is_read_with_what_stands_behind_it() {
+        let value = encode(b"key", &SampleOf2(7), b"tail").unwrap();
+        assert_eq!(decode(b"key", &value), Ok((Sample(7, "made later".into()), &b"tail"[..])));
+        let mut packed = pack(&SampleOf2(7), b"").unwrap();
+        packed[0] = 1;
+        let error = decode::<Sample>(b"key", &seal(b"key", &packed)).unwrap_err();
+        assert_eq!(error, CodecError::Version { name: "sample", found: 1, known: 3 });
+        let error = decode::<Sample>(b"key", &seal(b"key", &[2])).unwrap_err();
+        assert_eq!(error, CodecError::Malformed("sample"));
     }
 
     #[test]

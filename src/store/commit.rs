@@ -3,20 +3,17 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::{Arc, mpsc},
 };
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{StoreError, shared::Shared, statistics, work::Work};
+use super::{StoreError, room::Room, shared::Shared, statistics, work::Work};
 
 /// A batch takes no further request when it has so many rows: the engine holds up readers while it applies one.
 const BATCH_ROWS: usize = 400;
 /// Nor when it has so many requests.
 const BATCH_REQUESTS: usize = 512;
-/// The floor is never lower than this, for the engine's segments.
-const LEAST_FLOOR: u64 = 4 << 20;
 
 /// Tells a request what became of the batch that it was in.
 pub type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -39,7 +36,7 @@ pub struct Request {
 pub struct RequestKind {
     /// Waits for a place in a full queue, instead of being refused.
     pub waits: bool,
-    /// Is refused when the disk is nearly full; the others go on a little longer.
+    /// Is refused when the disk is nearly full or the store over its quota; the others go on.
     pub grows: bool,
     /// Walks ranges, and must see all earlier requests in the engine: has a batch to itself.
     pub alone: bool,
@@ -53,24 +50,12 @@ pub enum Message {
     Close,
 }
 
-/// How much room there is on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Room {
-    None,
-    Scarce,
-    Enough,
-}
-
 /// The writer.
 pub struct Writer {
     /// What is shared with readers.
     pub shared: Arc<Shared>,
     /// What is asked for.
     pub messages: mpsc::Receiver<Message>,
-    /// On whose file system room is needed.
-    pub directory: PathBuf,
-    /// Below so many free bytes nothing is accepted.
-    pub free_space_floor: u64,
     /// What is done when memory and disk may differ.
     pub last_resort: LastResort,
 }
@@ -101,7 +86,7 @@ impl Writer {
             let shared = Arc::clone(&self.shared);
             let mut work = Work::new(&shared);
             let mut answers = Vec::new();
-            let mut room = self.room();
+            let mut room = shared.watch.room(&*shared.engine);
             let alone = first.kind.alone;
             take(first, room, &mut work, &mut answers);
             while !alone && work.len() < BATCH_ROWS && answers.len() < BATCH_REQUESTS {
@@ -112,7 +97,7 @@ impl Writer {
                     }
                     Ok(Message::Request(request)) => {
                         if room < Room::Enough {
-                            room = self.room();
+                            room = shared.watch.room(&*shared.engine);
                         }
                         take(request, room, &mut work, &mut answers);
                     }
@@ -160,6 +145,7 @@ impl Writer {
         }
         if !batch.changes.is_empty() {
             statistics::count(shared, &batch.changes);
+            shared.watch.taken(&batch.changes);
             shared.traffic().count(now, &batch.changes);
             if let Some(observer) = shared.observer.get()
                 && catch_unwind(AssertUnwindSafe(|| observer.committed(&batch.changes))).is_err()
@@ -171,39 +157,18 @@ impl Writer {
     }
 
     /// The engine must never meet a full disk half-way through a batch, so there has to be room before.
-    fn room(&self) -> Room {
-        let Some((free, total)) = self.free() else { return Room::Enough };
-        let floor = self.free_space_floor.min(total / 8).max(LEAST_FLOOR);
-        match free {
-            free if free < floor / 4 => Room::None,
-            free if free < floor => Room::Scarce,
-            _ => Room::Enough,
-        }
-    }
-
     fn check_room_for(&self, writes: &[super::engine::Write]) -> Result<(), StoreError> {
         let bytes: usize = writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
         let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let needed = self.shared.engine.room_for(number(writes.len()), number(bytes));
-        match self.free() {
-            Some((free, _)) if free < needed.saturating_add(LEAST_FLOOR / 4) => Err(StoreError::Full),
-            _ => Ok(()),
-        }
-    }
-
-    /// Free and all bytes of the file system.
-    fn free(&self) -> Option<(u64, u64)> {
-        fail::fail_point!("store::full", |_| Some((0, 1 << 40)));
-        let stat = rustix::fs::statvfs(&self.directory).ok()?;
-        Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
+        if self.shared.watch.has_room_for(needed) { Ok(()) } else { Err(StoreError::Full) }
     }
 }
 
 fn take(request: Request, room: Room, work: &mut Work, answers: &mut Vec<Answer>) {
     drop(request.place);
-    let least = if request.kind.grows { Room::Enough } else { Room::Scarce };
-    if room < least {
-        (request.run)(Err(StoreError::Full));
+    if let Some(error) = room.refuses(request.kind) {
+        (request.run)(Err(error));
         return;
     }
     work.begin();

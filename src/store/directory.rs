@@ -54,8 +54,11 @@ pub fn make(directory: &Path) -> Result<(), OpenError> {
 }
 
 fn make_with_mode(directory: &Path, mode: u32) -> Result<(), OpenError> {
-    if directory.is_dir() {
-        return Ok(());
+    match fs::metadata(directory) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => return Err(io_at(directory)(io::ErrorKind::NotADirectory.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io_at(directory)(error)),
     }
     let parent = match directory.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -156,6 +159,9 @@ fn remove_unfinished(directory: &Path) -> io::Result<()> {
 pub fn open(directory: &Path, cache: u64) -> Result<(Manifest, Box<dyn Engine>), OpenError> {
     let store = directory.join(STORE);
     let manifest = Manifest::read(&store)?;
+    if manifest.format < FORMAT {
+        return Err(OpenError::Older { found: manifest.format, known: FORMAT });
+    }
     let engine = engine::open(manifest.engine, &store.join(manifest.engine.name()), cache)?;
     let rows = EngineRows(&*engine);
     let meta = reading::record::<Meta>(&rows, &Row::Meta).map_err(|error| OpenError::Damaged(error.to_string()))?;

@@ -22,6 +22,32 @@ pub enum OpenError {
         /// The newest that this release knows.
         known: u32,
     },
+    /// It was written by an earlier release, and was opened for something that does not change it.
+    #[error(
+        "the store is in format {found}, that of an earlier release, and is left as it is: \
+         start `mythichooks serve` on it once, which brings it to format {known} and keeps a copy of the old one"
+    )]
+    Older {
+        /// Its format.
+        found: u32,
+        /// The one of this release.
+        known: u32,
+    },
+    /// It was written by an earlier release, and a copy of it does not fit on the disk.
+    #[error(
+        "the store is in format {found}; to bring it to format {known} it is copied first, which needs {needed} bytes \
+         of free disk, and there are {free}. It was left untouched"
+    )]
+    NoRoomToMigrate {
+        /// Its format.
+        found: u32,
+        /// The one of this release.
+        known: u32,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+    },
     /// It is on another engine than the one that was asked for.
     #[error(
         "the store is on the engine {found}, not on {asked}; it was left untouched. \
@@ -47,6 +73,9 @@ pub enum StoreError {
     /// There is no room on the disk.
     #[error("the disk is full")]
     Full,
+    /// The store is as large as it may be.
+    #[error("the store has reached its largest size")]
+    OverQuota,
     /// A read or write failed.
     #[error("the store failed: {0}")]
     Failed(String),

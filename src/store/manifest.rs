@@ -55,7 +55,7 @@ pub struct Manifest {
     pub format: u32,
     /// Which engine keeps its bytes.
     pub engine: EngineKind,
-    /// Which store it is.
+    /// Which store it is; none before format 2.
     pub id: StoreId,
 }
 
@@ -96,13 +96,16 @@ impl Manifest {
         };
         let format = field("format")?.parse().map_err(|_| damaged("the format is no number"))?;
         match format {
-            FORMAT => {}
+            1..=FORMAT => {}
             found if found > FORMAT => return Err(OpenError::Newer { found, known: FORMAT }),
             found => return Err(damaged(&format!("there never was a format {found}"))),
         }
         let engine = field("engine")?;
         let engine = engine.parse().map_err(|_| damaged(&format!("this release has no engine {engine}")))?;
-        let id = field("id")?.parse().map_err(|_| damaged("the id is malformed"))?;
+        let id = match format {
+            1 => StoreId::default(),
+            _ => field("id")?.parse().map_err(|_| damaged("the id is malformed"))?,
+        };
         Ok(Self { format, engine, id })
     }
 }

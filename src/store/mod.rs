@@ -22,12 +22,14 @@ mod history;
 mod keys;
 mod long;
 mod manifest;
+mod migrate;
 mod minting;
 mod missed;
 mod prune;
 mod queue;
 mod reading;
 pub mod records;
+mod room;
 mod sessions;
 mod settings;
 mod settle;
@@ -62,6 +64,7 @@ pub use errors::*;
 pub use filters::*;
 use manifest::Manifest;
 pub use records::*;
+pub use room::Space;
 use shared::Shared;
 pub use traffic::HourOfTraffic;
 pub use verify::{Report, verify};
@@ -88,10 +91,11 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// How far retention has come.
     walk: prune::Walk,
+    /// How far pruning before its time has come.
+    early_walk: prune::Walk,
     /// What the store says of itself on the disk.
     manifest: Manifest,
     directory: PathBuf,
-    free_space_floor: u64,
     /// One copy is made at a time.
     backups: Arc<Semaphore>,
     /// Dropped after the engine.
@@ -114,11 +118,13 @@ impl Store {
     pub fn open(directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
         directory::make(directory)?;
         let lock = directory::DirectoryLock::take(directory)?;
+        migrate::clear_up(directory)?;
         if !directory::holds_a_store(directory)? {
             directory::create(directory, options.engine.unwrap_or_default(), options.cache)?;
         } else if let Some(asked) = options.engine {
             directory::demand_engine(directory, asked)?;
         }
+        migrate::bring_up_to_date(directory, options.cache)?;
         let (manifest, engine) = directory::open(directory, options.cache)?;
         engine_change::clear_left_overs(directory, manifest.engine)?;
         Self::start(Opened { lock, manifest, engine }, directory, options, clock, commit::end_process)
@@ -155,16 +161,11 @@ impl Store {
         last_resort: commit::LastResort,
     ) -> Result<Self, OpenError> {
         let Opened { lock, manifest, engine } = opened;
-        let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
+        let shared = Shared::load(engine, clock, room::Watch::new(directory, &options))
+            .map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            messages: receiver,
-            directory: directory.to_owned(),
-            free_space_floor: options.free_space_floor,
-            last_resort,
-        };
+        let writer = Writer { shared: Arc::clone(&shared), messages: receiver, last_resort };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
         let inner = Inner {
@@ -174,9 +175,9 @@ impl Store {
             readers: Arc::new(Semaphore::new(READERS)),
             writer: Mutex::new(Some(thread)),
             walk: prune::Walk::default(),
+            early_walk: prune::Walk::default(),
             manifest,
             directory: directory.to_owned(),
-            free_space_floor: options.free_space_floor,
             backups: Arc::new(Semaphore::new(1)),
             _lock: lock,
         };
@@ -214,17 +215,14 @@ impl Store {
         self.shared().minter.mint(self.shared().clock.wall(), 1)
     }
 
-    /// The bytes that the store takes on disk, roughly.
-    pub fn approximate_size(&self) -> u64 {
-        self.shared().engine.approximate_size()
+    /// How much room there is, for the store and on its disk.
+    pub fn space(&self) -> Space {
+        let shared = self.shared();
+        shared.watch.space(&*shared.engine)
     }
 
     fn shared(&self) -> &Shared {
         &self.inner.shared
-    }
-
-    fn walk(&self) -> &prune::Walk {
-        &self.inner.walk
     }
 
     /// Has the writer make a change, and waits until it is on stable storage. A change that returns an error has made

@@ -1,6 +1,10 @@
 //! Retention: from the oldest on, events whose deliveries are all over go, with all that belongs to them. What to
 //! remove is looked for on the caller's side, a bounded piece at a time, and checked again in the writer. The walk
 //! remembers its place; old events that still wait are walked over again only in a new round, now and then.
+//!
+//! Near the quota the same is done before its time: the oldest of what is completed goes, never what waits.
+
+mod sweep;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -12,19 +16,19 @@ use super::{
     commit::RequestKind,
     delivery_rows,
     engine::Order,
-    keys::{self, Row, kind},
+    keys::{self, Row},
     long,
-    reading::{self, Rows},
+    room::weight,
     shared::Shared,
     statistics,
     stored::{Latest, Life, StoredDelivery, StoredEvent},
     work::Work,
 };
 use crate::domain::{
-    delivery::DeliveryStatus,
-    ids::{DeliveryId, EndpointId, EventId, EventKey},
+    ids::{EndpointId, EventId, EventKey},
     time::Timestamp,
 };
+use sweep::Sweep;
 
 /// A step looks at so many events.
 const STEP_EVENTS: usize = 1_000;
@@ -36,10 +40,14 @@ const STEP_ENDPOINTS: usize = 50;
 const ROUNDS: u32 = 24;
 /// … but within these bounds.
 const ROUND_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+/// What was completed so shortly ago is not pruned before its time: a producer that missed its answer posts again.
+const LEAST_AGE: Duration = Duration::from_secs(10);
+/// The time from the end of one round before its time to the next.
+const EARLY_PAUSE: Duration = Duration::from_secs(3);
 
 const PRUNE: RequestKind = RequestKind { waits: true, grows: false, alone: true };
 
-/// Where the walk is.
+/// Where a walk is.
 #[derive(Debug, Default)]
 pub struct Walk(Mutex<Place>);
 
@@ -49,6 +57,10 @@ struct Place {
     next: u128,
     /// When the round began, on the clock that only measures distances.
     began: Option<Timestamp>,
+    /// When it came to its end.
+    ended: Option<Timestamp>,
+    /// What it left, by weight.
+    left: u64,
 }
 
 /// What one look found.
@@ -56,31 +68,63 @@ struct Candidates {
     events: Vec<EventKey>,
     next: u128,
     at_end: bool,
+    /// By weight, what is not to be removed.
+    left: u64,
 }
 
 impl Store {
     /// Deletes some of what was completed before `before`; true while there may be more.
     pub async fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
-        let place = self.prune_place(before);
-        let candidates = self.read(move |store| look(store.shared(), place.next, before)).await?;
-        let (events, at_end) = (candidates.events, candidates.at_end);
-        let removed = self.write(PRUNE, move |work| remove(work, &events, before, at_end)).await?;
-        // What the writer did not get to is looked at again.
-        let next = removed.not_reached.map_or(candidates.next, EventKey::as_u128);
-        self.walk().set(Place { next, ..place });
-        Ok(removed.not_reached.is_some() || !at_end || removed.more)
-    }
-
-    fn prune_place(&self, before: Timestamp) -> Place {
         let now = self.shared().clock.steady();
-        let retention = self.shared().clock.wall().since(before);
+        let retention = self.shared().clock.earlier().since(before);
         let (shortest, longest) = ROUND_BOUNDS;
         let round = (retention / ROUNDS).clamp(shortest, longest);
-        let place = self.walk().get();
-        match place.began {
+        let place = self.inner.walk.get();
+        let place = match place.began {
             Some(began) if now.since(began) < round => place,
-            _ => Place { next: 0, began: Some(now) },
+            _ => Place { began: Some(now), ..Place::default() },
+        };
+        self.prune_step(&self.inner.walk, place, before, true).await
+    }
+
+    /// If the store nears its quota: deletes some of what was completed, the oldest first, whatever its age; true while
+    /// there may be more.
+    pub async fn make_room(&self) -> Result<bool, StoreError> {
+        let shared = self.shared();
+        if !shared.watch.nears_quota(&*shared.engine) {
+            return Ok(false);
         }
+        let now = shared.clock.steady();
+        let place = self.inner.early_walk.get();
+        let place = match place.ended {
+            Some(ended) if now.since(ended) < EARLY_PAUSE => return Ok(false),
+            Some(_) => Place::default(),
+            None => place,
+        };
+        let before = shared.clock.earlier().minus(LEAST_AGE);
+        self.prune_step(&self.inner.early_walk, place, before, false).await
+    }
+
+    async fn prune_step(
+        &self,
+        walk: &Walk,
+        place: Place,
+        before: Timestamp,
+        in_time: bool,
+    ) -> Result<bool, StoreError> {
+        let candidates = self.read(move |store| look(store.shared(), place.next, before)).await?;
+        let (events, at_end) = (candidates.events, candidates.at_end);
+        let removed = self.write(PRUNE, move |work| remove(work, &events, before, at_end && in_time)).await?;
+        self.shared().watch.freed_by(removed.weight, removed.events, !in_time);
+        let more = removed.not_reached.is_some() || !at_end || removed.more;
+        // What the writer did not get to is looked at again.
+        let next = removed.not_reached.map_or(candidates.next, EventKey::as_u128);
+        let left = place.left.saturating_add(candidates.left);
+        walk.set(Place { next, ended: (!more).then(|| self.shared().clock.steady()), left, ..place });
+        if !more && !in_time {
+            self.shared().watch.left(left, &*self.shared().engine);
+        }
+        Ok(more)
     }
 }
 
@@ -95,88 +139,67 @@ impl Walk {
 }
 
 fn look(shared: &Shared, from: u128, before: Timestamp) -> Result<Candidates, StoreError> {
-    let mut found = Candidates { events: Vec::new(), next: from, at_end: true };
+    let mut found = Candidates { events: Vec::new(), next: from, at_end: true, left: 0 };
     let mut rows = 0;
     let now = shared.clock.wall();
-    let ids = shared.ids_after(&keys::all_of(kind::EVENT), from.saturating_sub(1), u128::MAX);
-    for (looked_at, id) in ids.enumerate() {
+    let mut sweep = Sweep::new(shared);
+    let mut looked_at = 0;
+    while let Some(stored) = sweep.event(found.next)? {
         if looked_at >= STEP_EVENTS || rows >= STEP_ROWS {
             found.at_end = false;
             break;
         }
-        let id = id?;
-        let key = EventKey::from_u128(id);
-        let Some((stored, _)) = reading::event(shared, key)? else { continue };
+        looked_at += 1;
         let accepted_at = stored.event.accepted_at;
         if (before..=now).contains(&accepted_at) {
             break;
         }
-        found.next = id.saturating_add(1);
+        found.next = stored.event.key.as_u128().saturating_add(1);
         if accepted_at > now {
             // The clock was ahead when it was accepted, and was set back: what follows may be older.
             continue;
         }
-        if let Some(deliveries) = all_over(shared, shared, &stored, before)? {
-            rows += 3 + 3 * deliveries.len();
-            found.events.push(key);
+        if let Some(deliveries) = sweep.all_over(&stored, before)? {
+            rows += 1 + 2 * deliveries.len();
+            found.events.push(stored.event.key);
+        } else {
+            found.left = found.left.saturating_add(weight(&stored));
         }
     }
     Ok(found)
 }
 
-/// An event's deliveries, if nothing of them waits and all were completed before this time.
-fn all_over(
-    rows: &impl Rows,
-    shared: &Shared,
-    stored: &StoredEvent,
-    before: Timestamp,
-) -> Result<Option<Vec<(StoredDelivery, bool)>>, StoreError> {
-    let event = &stored.event;
-    let first = event.first_delivery.as_u128();
-    let block = (0..event.delivery_count).map(|n| Ok::<_, StoreError>((first.saturating_add(u128::from(n)), false)));
-    let extras = shared.family(&keys::extras_of(event.key), Order::Ascending);
-    let extras = extras.map(|entry| Ok((keys::last_id(&entry?.key).unwrap_or(0), true)));
-    let mut deliveries = Vec::new();
-    for item in block.chain(extras) {
-        let (id, extra) = item?;
-        // One that is missing is for a check to name; it does not keep its event for ever.
-        let Some((stored, _)) = reading::delivery(rows, DeliveryId::from_u128(id))? else { continue };
-        let over = stored.delivery.status != DeliveryStatus::Pending
-            && stored.asked.is_empty()
-            && stored.delivery.completed_at.is_none_or(|completed_at| completed_at < before);
-        if !over {
-            return Ok(None);
-        }
-        deliveries.push((stored, extra));
-    }
-    Ok(Some(deliveries))
-}
-
+#[derive(Default)]
 struct Removed {
     not_reached: Option<EventKey>,
     more: bool,
+    events: u64,
+    weight: u64,
 }
 
-fn remove(work: &mut Work, events: &[EventKey], before: Timestamp, at_end: bool) -> Result<Removed, StoreError> {
+fn remove(work: &mut Work, events: &[EventKey], before: Timestamp, the_rest: bool) -> Result<Removed, StoreError> {
+    let mut removed = Removed::default();
+    // The batch holds nothing else, and no event twice: what is stored is what there is.
+    let mut sweep = Sweep::new(work.shared);
     for key in events {
         if work.len() >= STEP_ROWS {
-            return Ok(Removed { not_reached: Some(*key), more: true });
+            return Ok(Removed { not_reached: Some(*key), ..removed });
         }
-        let Some((stored, _)) = reading::event(work, *key)? else { continue };
-        let shared = work.shared;
-        let Some(deliveries) = all_over(work, shared, &stored, before)? else { continue };
+        let Some(stored) = sweep.event(key.as_u128())?.filter(|stored| stored.event.key == *key) else { continue };
+        let Some(deliveries) = sweep.all_over(&stored, before)? else { continue };
         for (delivery, extra) in &deliveries {
             remove_delivery(work, delivery, *extra)?;
         }
         remove_event(work, &stored)?;
+        removed.events += 1;
+        removed.weight += weight(&stored);
     }
-    let mut more = false;
-    if at_end && work.len() < STEP_ROWS {
-        more |= audit::prune(work, before, STEP_ROWS)?;
-        more |= statistics::prune(work, STEP_ROWS)?;
-        more |= let_endpoints_go(work)?;
+    if the_rest && work.len() < STEP_ROWS {
+        removed.more |= audit::prune(work, before, STEP_ROWS)?;
+        removed.more |= statistics::prune(work, STEP_ROWS)?;
+        removed.more |= let_endpoints_go(work)?;
     }
-    Ok(Removed { not_reached: None, more })
+    Ok(removed)
 }
 
 fn remove_delivery(work: &mut Work, stored: &StoredDelivery, extra: bool) -> Result<(), StoreError> {

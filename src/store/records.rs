@@ -30,14 +30,16 @@ pub struct Options {
     pub cache: u64,
     /// Writes that may wait for the writer; more are refused with [`super::StoreError::Overloaded`].
     pub queue: usize,
-    /// Events are accepted only while so many bytes are free on the disk. What is needed to deliver goes on down to a
-    /// quarter of it. On a small file system it is an eighth of that, but never less than 4 MiB.
-    pub free_space_floor: u64,
+    /// Events are accepted only while so many bytes are free on the disk, at least 4 MiB. `None`: 32 MiB, on a small
+    /// file system an eighth of it. What is needed to deliver goes on down to 8 MiB, or a quarter of a lower floor.
+    pub free_space_floor: Option<u64>,
+    /// Events are accepted only while the store takes fewer bytes on disk than this, or was pruned since.
+    pub max_store_size: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { engine: None, cache: 64 << 20, queue: 8_192, free_space_floor: 32 << 20 }
+        Self { engine: None, cache: 64 << 20, queue: 8_192, free_space_floor: None, max_store_size: None }
     }
 }
 

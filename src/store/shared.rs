@@ -12,6 +12,7 @@ use super::{
     keys::{self, Row, kind},
     minting::Minter,
     reading::{self, Rows},
+    room::Watch,
     statistics::Statistics,
     stored::{Life, Meta, Progress},
     traffic::Traffic,
@@ -27,6 +28,8 @@ pub struct Shared {
     pub engine: Box<dyn Engine>,
     /// Both clocks.
     pub clock: Clock,
+    /// How much room there is.
+    pub watch: Watch,
     /// Where ids come from.
     pub minter: Minter,
     /// Who is told of changes.
@@ -60,7 +63,7 @@ impl View {
 
 impl Shared {
     /// Reads what is kept in memory.
-    pub fn load(engine: Box<dyn Engine>, clock: Clock) -> Result<Self, StoreError> {
+    pub fn load(engine: Box<dyn Engine>, clock: Clock, watch: Watch) -> Result<Self, StoreError> {
         let rows = EngineRows(&*engine);
         let meta = reading::record::<Meta>(&rows, &Row::Meta)?;
         let (meta, _) = meta.ok_or_else(|| StoreError::Failed("the totals are missing".to_owned()))?;
@@ -79,6 +82,7 @@ impl Shared {
         Ok(Self {
             engine,
             clock,
+            watch,
             minter: Minter::after(durable),
             observer: OnceLock::new(),
             view: RwLock::new(View { endpoints, meta, durable }),

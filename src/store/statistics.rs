@@ -101,7 +101,7 @@ pub fn count(shared: &Shared, changes: &[Change]) {
 
 /// Removes minutes that are too old, at most `most`; true if there may be more.
 pub fn prune(work: &mut Work, most: usize) -> Result<bool, StoreError> {
-    let oldest_kept = work.shared.clock.wall().minus(KEPT).as_millis() / MINUTE_MILLIS;
+    let oldest_kept = work.shared.clock.earlier().minus(KEPT).as_millis() / MINUTE_MILLIS;
     let from = keys::all_of(kind::MINUTE);
     let shared = work.shared;
     let mut removed = 0;

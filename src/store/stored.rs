@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     StoreError, Totals,
-    codec::{self, Record},
+    codec::{self, CodecError, Older, Record},
     manifest::StoreId,
 };
 use crate::domain::{
@@ -164,6 +164,33 @@ impl Meta {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link(pub EventKey);
 
+impl Record for Meta {
+    const NAME: &'static str = "totals";
+    const VERSION: u8 = 2;
+
+    fn upgrade(older: Older<'_>) -> Result<(Self, usize), CodecError> {
+        match older.version() {
+            1 => older.read(|MetaOf1 { last_id, skew, lookalikes, totals }| Self {
+                last_id,
+                skew,
+                lookalikes,
+                totals,
+                ..Self::default()
+            }),
+            _ => older.unknown(),
+        }
+    }
+}
+
+/// Version 1 of [`Meta`]: of a store without an id, which did not count what it stored. A migration adds both.
+#[derive(Deserialize)]
+struct MetaOf1 {
+    last_id: u128,
+    skew: u64,
+    lookalikes: bool,
+    totals: Totals,
+}
+
 macro_rules! records {
     ($($type:ty: $name:literal, $version:literal;)*) => {
         $(impl Record for $type {
@@ -178,7 +205,6 @@ records! {
     StoredDelivery: "delivery", 1;
     Attempt: "attempt", 1;
     Progress: "progress", 1;
-    Meta: "totals", 2;
     Link: "link", 1;
     Endpoint: "endpoint", 1;
     EventType: "event type", 1;

@@ -57,6 +57,7 @@ mod workload;
 mod support {
     pub mod api;
     pub mod clock;
+    pub mod disk;
     pub mod receiver;
     pub mod server;
     pub mod wait;

@@ -11,7 +11,7 @@ use crate::{
     domain::{byte_size::ByteSize, duration::HumanDuration, endpoint::EndpointDefaults, schedule::RetrySchedule},
     http::{Accent, PlatformName, PublicUrl},
     outbound,
-    store::EngineKind,
+    store::{self, EngineKind},
 };
 
 /// How log lines look.
@@ -69,6 +69,13 @@ pub struct ServeArgs {
     /// How long completed deliveries stay in the log
     #[arg(long, env = "MYTHICHOOKS_RETENTION", value_name = "DURATION", default_value = "30d")]
     retention: HumanDuration,
+    /// The largest size of the store on disk; near it the oldest completed events are pruned early, at it events are
+    /// refused [default: none]
+    #[arg(long, env = "MYTHICHOOKS_MAX_STORE_SIZE", value_name = "SIZE", value_parser = max_store_size)]
+    max_store_size: Option<ByteSize>,
+    /// Refuse events while less than this is free on the disk [default: 32MiB; an eighth of a small file system]
+    #[arg(long, env = "MYTHICHOOKS_MIN_FREE_DISK", value_name = "SIZE", value_parser = min_free_disk)]
+    min_free_disk: Option<ByteSize>,
     /// The largest `data.object` that is accepted
     #[arg(long, env = "MYTHICHOOKS_MAX_EVENT_SIZE", value_name = "SIZE", default_value = "1MiB", value_parser = max_event_size)]
     pub(super) max_event_size: ByteSize,
@@ -99,10 +106,10 @@ pub struct ServeArgs {
     /// The engine that keeps the store: sled or redb; a store on another one is refused [default: the one that it is
     /// on; sled for a new store]
     #[arg(long, env = "MYTHICHOOKS_ENGINE", value_name = "ENGINE")]
-    pub(super) engine: Option<EngineKind>,
+    engine: Option<EngineKind>,
     /// Memory for the store's cache
     #[arg(long, env = "MYTHICHOOKS_CACHE_SIZE", value_name = "SIZE", default_value = "64MiB")]
-    pub(super) cache_size: ByteSize,
+    cache_size: ByteSize,
     /// How log lines look
     #[arg(long, env = "MYTHICHOOKS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
@@ -131,6 +138,16 @@ impl ServeArgs {
             retention: self.retention.get(),
             threads: self.delivery_threads,
             capacity: usize::try_from(self.max_attempts).unwrap_or(usize::MAX),
+        }
+    }
+
+    pub(super) fn store_options(&self) -> store::Options {
+        store::Options {
+            engine: self.engine,
+            cache: self.cache_size.bytes(),
+            free_space_floor: self.min_free_disk.map(ByteSize::bytes),
+            max_store_size: self.max_store_size.map(ByteSize::bytes),
+            ..store::Options::default()
         }
     }
 
@@ -171,6 +188,20 @@ fn response_body_limit(text: &str) -> Result<ByteSize, String> {
 
 fn max_event_size(text: &str) -> Result<ByteSize, String> {
     size_up_to(text, 64 << 20)
+}
+
+/// The least is for the files of an empty store, and for a quota to have parts.
+fn max_store_size(text: &str) -> Result<ByteSize, String> {
+    size_from(text, 16 << 20)
+}
+
+fn min_free_disk(text: &str) -> Result<ByteSize, String> {
+    size_from(text, 4 << 20)
+}
+
+fn size_from(text: &str, least: u64) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error| format!("{error}"))?;
+    if size.bytes() >= least { Ok(size) } else { Err(format!("must be at least {}", ByteSize::from_bytes(least))) }
 }
 
 fn size_up_to(text: &str, most: u64) -> Result<ByteSize, String> {

@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     http::{self, Api, LoadError, Logo, Phase, PortalLook, TokenText, TokenTextError},
     outbound,
-    store::{OpenError, Options, Store, StoreError, make_directory},
+    store::{OpenError, Store, StoreError, make_directory},
 };
 
 /// Attempts under way get this long at the most when the server stops (contract, section 5).
@@ -81,8 +81,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     make_directory(&args.data_dir)?;
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
-    let options = Options { engine: args.engine, cache: args.cache_size.bytes(), ..Options::default() };
-    let store = Store::open(&args.data_dir, options, clock.clone())?;
+    let store = Store::open(&args.data_dir, args.store_options(), clock.clone())?;
     let served = actix_rt::System::new().block_on(serve(
         args,
         given_token,

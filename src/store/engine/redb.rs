@@ -145,7 +145,12 @@ impl Engine for RedbEngine {
 
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
         let why = match quietly(|| self.apply(&batch)) {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(())) => {
+                fail::fail_point!("engine::sync", |_| Err(CommitError(
+                    "a batch was not synced: an injected failure".to_owned()
+                )));
+                return Ok(());
+            }
             Ok(Err(error)) => error.to_string(),
             Err(panic) => panic.to_string(),
         };

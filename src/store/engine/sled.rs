@@ -119,6 +119,9 @@ impl Engine for SledEngine {
         }
         self.db.apply_batch(writes).map_err(|error| CommitError(format!("a batch was not applied: {error}")))?;
         self.db.flush().map_err(|error| CommitError(format!("a batch was not written: {error}")))?;
+        fail::fail_point!("engine::sync", |_| Err(CommitError(
+            "a batch was not synced: an injected failure".to_owned()
+        )));
         self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))?;
         committing.committed(&batch);
         Ok(())

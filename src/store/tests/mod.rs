@@ -9,6 +9,7 @@ mod engines;
 mod ground;
 mod making;
 mod model;
+mod month;
 mod properties;
 mod questions;
 mod troubles;

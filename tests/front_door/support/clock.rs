@@ -1,4 +1,5 @@
-//! The server's clock in a `testing` build: real time plus the milliseconds in a file, read anew at every look.
+//! The server's clock in a `testing` build: real time plus the milliseconds in a file, read anew at every look; a second
+//! number there is an error of the wall clock alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,12 +8,13 @@ use std::time::Duration;
 pub struct TestClock {
     file: PathBuf,
     offset_ms: i64,
+    wall_error_ms: i64,
 }
 
 impl TestClock {
     /// A clock that starts at real time.
     pub fn new(dir: &Path) -> Self {
-        let clock = TestClock { file: dir.join("clock"), offset_ms: 0 };
+        let clock = TestClock { file: dir.join("clock"), offset_ms: 0, wall_error_ms: 0 };
         clock.write();
         clock
     }
@@ -32,6 +34,12 @@ impl TestClock {
         self.write();
     }
 
+    /// Somebody sets the server's wall clock ahead.
+    pub fn set_wall_ahead(&mut self, by: Duration) {
+        self.wall_error_ms += i64::try_from(by.as_millis()).unwrap();
+        self.write();
+    }
+
     /// Puts the server's time at `ms` (Unix milliseconds).
     pub fn set_ms(&mut self, ms: i64) {
         self.offset_ms = ms - real_now_ms();
@@ -41,7 +49,7 @@ impl TestClock {
     /// Beside and renamed, so that the server never reads half a number.
     fn write(&self) {
         let beside = self.file.with_extension("new");
-        fs::write(&beside, self.offset_ms.to_string()).unwrap();
+        fs::write(&beside, format!("{} {}", self.offset_ms, self.wall_error_ms)).unwrap();
         fs::rename(&beside, &self.file).unwrap();
     }
 }

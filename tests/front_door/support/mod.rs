@@ -3,6 +3,7 @@
 pub mod api;
 pub mod browser;
 pub mod clock;
+pub mod disk;
 pub mod flask;
 pub mod raw;
 pub mod receiver;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::Api;
+use super::disk::Disk;
 use super::wait::{DEADLINE, eventually};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_mythichooks");
@@ -19,7 +20,7 @@ pub fn mythichooks() -> Command {
     clean(Command::new(BINARY))
 }
 
-fn clean(mut command: Command) -> Command {
+pub fn clean(mut command: Command) -> Command {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.stdin(Stdio::null());
     command
@@ -34,6 +35,8 @@ pub struct Setup {
     listen: String,
     args: Vec<OsString>,
     env: Vec<(String, OsString)>,
+    /// A process in whose mount namespace the server runs.
+    disk: Option<Disk>,
     /// A file that the server sees as `/etc/hosts`, in a mount namespace of its own.
     hosts: Option<PathBuf>,
 }
@@ -49,6 +52,7 @@ impl Setup {
             listen: "127.0.0.1:0".to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            disk: None,
             hosts: None,
         }
     }
@@ -110,10 +114,32 @@ impl Setup {
         self
     }
 
+    /// The data directory is on a file system of its own, which only the server and `seen` see.
+    pub fn disk(mut self, mount: &str) -> Self {
+        fs::create_dir(self.data_dir()).unwrap();
+        self.disk = Some(Disk::mount(mount, &self.data_dir()));
+        self
+    }
+
+    /// A path as the server sees it.
+    pub fn seen(&self, path: &Path) -> PathBuf {
+        self.disk.as_ref().map_or_else(|| path.to_owned(), |disk| disk.seen(path))
+    }
+
+    /// For the next start.
+    pub fn set_env(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.push((name.to_owned(), value.into()));
+    }
+
+    /// A command of the binary, where the server runs.
+    pub fn binary(&self) -> Command {
+        self.disk.as_ref().map_or_else(mythichooks, Disk::binary)
+    }
+
     /// The command line that `start` runs.
     pub fn command(&self) -> Command {
         let mut command = match &self.hosts {
-            None => mythichooks(),
+            None => self.binary(),
             Some(hosts) => {
                 let mut command = clean(Command::new("unshare"));
                 command.args(["--mount", "--propagation", "private", "sh", "-c"]);
@@ -209,7 +235,7 @@ impl Server {
     }
 
     pub fn admin(&self) -> Api {
-        let token = fs::read_to_string(self.setup.data_dir().join("admin-token")).unwrap();
+        let token = fs::read_to_string(self.setup.seen(&self.setup.data_dir().join("admin-token"))).unwrap();
         Api::new(&self.base, Some(token.trim()))
     }
 
@@ -273,7 +299,7 @@ impl Server {
     /// Asserts that `verify` finds the (stopped) server's store consistent.
     pub fn verify_store(&self) {
         assert!(self.child.is_none(), "stop it first");
-        let output = mythichooks().args(["verify", "--data-dir"]).arg(self.setup.data_dir()).output().unwrap();
+        let output = self.setup.binary().args(["verify", "--data-dir"]).arg(self.setup.data_dir()).output().unwrap();
         assert!(
             output.status.success(),
             "verify: {}\n{}{}",

@@ -1,0 +1,123 @@
+//! Events in the order of their keys, each with its deliveries: those of the same time lie together, so all are read
+//! along ranges, and nothing is looked up by itself but what a replay made.
+
+use super::super::{
+    StoreError, codec,
+    engine::{Entries, Entry, Order},
+    keys::{self, Prefix, Row, kind},
+    reading,
+    shared::Shared,
+    stored::{StoredDelivery, StoredEvent},
+};
+use crate::domain::{
+    delivery::DeliveryStatus,
+    ids::{DeliveryId, EventKey},
+    time::Timestamp,
+};
+
+/// So many entries are passed over before a new look-up is made.
+const STEPS: usize = 16;
+
+/// A walk over the events; each question must be about a later one than that before.
+pub struct Sweep<'a> {
+    shared: &'a Shared,
+    events: Cursor<'a>,
+    deliveries: Cursor<'a>,
+    extras: Cursor<'a>,
+}
+
+impl<'a> Sweep<'a> {
+    /// From the first that is asked for.
+    pub fn new(shared: &'a Shared) -> Self {
+        let cursor = |kind| Cursor { shared, all: keys::all_of(kind), entries: None, head: None, ended: false };
+        Self { shared, events: cursor(kind::EVENT), deliveries: cursor(kind::DELIVERY), extras: cursor(kind::EXTRA) }
+    }
+
+    /// The first event at or after this one.
+    pub fn event(&mut self, from: u128) -> Result<Option<StoredEvent>, StoreError> {
+        let Some(entry) = self.events.seek(&Row::Event(EventKey::from_u128(from)).key())? else { return Ok(None) };
+        let (stored, _) = codec::decode(&entry.key, &entry.value).map_err(|error| error.at(&entry.key))?;
+        Ok(Some(stored))
+    }
+
+    /// An event's deliveries, if nothing of them waits and all were completed before this time. `true`: a replay made it.
+    pub fn all_over(
+        &mut self,
+        stored: &StoredEvent,
+        before: Timestamp,
+    ) -> Result<Option<Vec<(StoredDelivery, bool)>>, StoreError> {
+        let event = &stored.event;
+        let is_over = |stored: &StoredDelivery| {
+            stored.delivery.status != DeliveryStatus::Pending
+                && stored.asked.is_empty()
+                && stored.delivery.completed_at.is_none_or(|completed_at| completed_at < before)
+        };
+        let mut deliveries = Vec::new();
+        let first = event.first_delivery.as_u128();
+        let end = first.saturating_add(u128::from(event.delivery_count));
+        // One that is missing is for a check to name; it does not keep its event for ever.
+        let mut from = first;
+        while from < end {
+            let Some(entry) = self.deliveries.seek(&Row::Delivery(DeliveryId::from_u128(from)).key())? else { break };
+            let id = keys::last_id(&entry.key).unwrap_or(u128::MAX);
+            if id >= end {
+                break;
+            }
+            let (stored, _) = codec::decode(&entry.key, &entry.value).map_err(|error| error.at(&entry.key))?;
+            if !is_over(&stored) {
+                return Ok(None);
+            }
+            deliveries.push((stored, false));
+            from = id.saturating_add(1);
+        }
+        let mut from = keys::extras_of(event.key);
+        let end = keys::end_of(&from);
+        while let Some(entry) = self.extras.seek(&from)?.filter(|entry| entry.key < end) {
+            let id = DeliveryId::from_u128(keys::last_id(&entry.key).unwrap_or(0));
+            from.clone_from(&entry.key);
+            from.push(0);
+            let Some((stored, _)) = reading::delivery(self.shared, id)? else { continue };
+            if !is_over(&stored) {
+                return Ok(None);
+            }
+            deliveries.push((stored, true));
+        }
+        Ok(Some(deliveries))
+    }
+}
+
+/// Reads one kind of rows along keys that rise from call to call.
+struct Cursor<'a> {
+    shared: &'a Shared,
+    all: Prefix,
+    entries: Option<Entries<'a>>,
+    head: Option<Entry>,
+    /// There is nothing more. An engine may look for it anew at each question.
+    ended: bool,
+}
+
+impl Cursor<'_> {
+    /// The first entry at or after this key.
+    fn seek(&mut self, key: &[u8]) -> Result<Option<&Entry>, StoreError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let mut steps = 0;
+        while self.head.as_ref().is_none_or(|head| head.key.as_slice() < key) {
+            let entries = match &mut self.entries {
+                Some(entries) if steps < STEPS => entries,
+                entries => {
+                    steps = 0;
+                    entries.insert(self.shared.engine.range(key, &keys::end_of(&self.all), Order::Ascending))
+                }
+            };
+            steps += 1;
+            self.head = entries.next().transpose()?;
+            if self.head.is_none() {
+                self.ended = true;
+                return Ok(None);
+            }
+        }
+        Ok(self.head.as_ref())
+    }
+}
