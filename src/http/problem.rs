@@ -245,7 +245,7 @@ impl From<StoreError> for Problem {
         let detail = match error {
             StoreError::Overloaded => "more work waits than the server takes on",
             StoreError::Full => "there is no room for more on the server's disk",
-            StoreError::Failed(_) | StoreError::Gone => "the server's store does not answer",
+            StoreError::Failed(_) | StoreError::Damaged(_) | StoreError::Gone => "the server's store does not answer",
             StoreError::Closed => "the server is stopping",
         };
         Self::new(Kind::Unavailable, detail)

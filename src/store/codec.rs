@@ -41,7 +41,7 @@ pub enum CodecError {
 impl CodecError {
     /// The same, naming the row.
     pub fn at(self, key: &[u8]) -> StoreError {
-        StoreError::Failed(format!("{} cannot be read: {self}", keys::describe(key)))
+        StoreError::Damaged(format!("{} cannot be read: {self}", keys::describe(key)))
     }
 }
 

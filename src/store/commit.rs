@@ -2,14 +2,25 @@
 //! one sync, tell the observer, answer all. There is no other writer.
 
 use std::{
+    cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    time::Duration,
 };
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{StoreError, shared::Shared, statistics, work::Work};
+use super::{
+    StoreError,
+    shared::Shared,
+    statistics,
+    witness::{Seen, Witness},
+    work::Work,
+};
 
 /// A batch takes no further request when it has so many rows: the engine holds up readers while it applies one.
 const BATCH_ROWS: usize = 400;
@@ -19,6 +30,9 @@ const BATCH_REQUESTS: usize = 512;
 const ROOM_PER_BYTE: u64 = 4;
 /// The floor is never lower than this, for the engine's segments.
 const LEAST_FLOOR: u64 = 4 << 20;
+
+/// So long after the last commit the witness knows of it, if no other came.
+const WITNESSED: Duration = Duration::from_secs(1);
 
 /// Tells a request what became of the batch that it was in.
 pub type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -73,6 +87,10 @@ pub struct Writer {
     pub directory: PathBuf,
     /// Below so many free bytes nothing is accepted.
     pub free_space_floor: u64,
+    /// Is told how far the store has come.
+    pub witness: RefCell<Witness>,
+    /// In which second it was told last.
+    pub witnessed: Cell<i64>,
 }
 
 impl Writer {
@@ -90,9 +108,9 @@ impl Writer {
         while !closing {
             let first = match next.take() {
                 Some(request) => request,
-                None => match self.messages.recv() {
-                    Ok(Message::Request(request)) => request,
-                    Ok(Message::Close) | Err(_) => break,
+                None => match self.receive() {
+                    Some(Message::Request(request)) => request,
+                    Some(Message::Close) | None => break,
                 },
             };
             let shared = Arc::clone(&self.shared);
@@ -128,6 +146,27 @@ impl Writer {
         if let Err(error) = self.commit(Work::new(&self.shared), true) {
             tracing::warn!(%error, "the last minute's counts were not written");
         }
+        self.tell_witness();
+        self.witness.borrow().sync();
+    }
+
+    /// The next message; while none comes, the witness is told what it does not know yet. `None`: no more will come.
+    fn receive(&self) -> Option<Message> {
+        match self.messages.recv_timeout(WITNESSED) {
+            Ok(message) => return Some(message),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => self.tell_witness(),
+        }
+        self.messages.recv().ok()
+    }
+
+    /// What was committed is on stable storage before this is called.
+    fn tell_witness(&self) {
+        let seen = Seen::of(&self.shared.view().meta);
+        let mut witness = self.witness.borrow_mut();
+        if witness.is_behind(&seen) {
+            witness.write(seen);
+        }
     }
 
     fn commit(&self, work: Work, closing: bool) -> Result<(), StoreError> {
@@ -150,6 +189,10 @@ impl Writer {
             let mut view = shared.view_mut();
             view.durable = batch.meta.last_id;
             view.meta = batch.meta;
+        }
+        let second = shared.clock.steady().as_seconds();
+        if self.witnessed.replace(second) != second {
+            self.tell_witness();
         }
         if !minutes.is_empty() {
             shared.statistics().written(now);

@@ -1,6 +1,7 @@
 //! The narrow waist between the store and whatever keeps its bytes: look a key up, walk a range, apply a batch and
 //! have it on stable storage. Everything above speaks to this trait; an engine knows nothing of events.
 
+mod panics;
 mod sled;
 
 use std::{fmt, fs::File, io, path::Path, str::FromStr};

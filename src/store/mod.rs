@@ -33,12 +33,14 @@ mod statistics;
 mod stored;
 mod streams;
 mod verify;
+mod witness;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
+    cell::{Cell, RefCell},
     path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
@@ -93,6 +95,7 @@ impl Store {
             directory::create(directory, EngineKind::default(), options.cache)?;
         }
         let (_, engine) = directory::open(directory, options.cache)?;
+        let witness = witness::Witness::open(&directory::store_of(directory))?;
         let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
@@ -101,6 +104,8 @@ impl Store {
             messages: receiver,
             directory: directory.to_owned(),
             free_space_floor: options.free_space_floor,
+            witness: RefCell::new(witness),
+            witnessed: Cell::new(0),
         };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;

@@ -140,6 +140,6 @@ impl Rows for EngineRows<'_> {
 
 impl From<ReadError> for StoreError {
     fn from(error: ReadError) -> Self {
-        Self::Failed(error.0)
+        Self::Damaged(error.0)
     }
 }

@@ -6,15 +6,13 @@
 //! death in the middle of recovery is deleted first, for it could never be opened again; segments stay at 512 KiB,
 //! and nobody above writes values that are large enough to become files of their own, which sled never syncs.
 
-use std::{
-    fs::File,
-    io,
-    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
-    path::Path,
-    time::Duration,
-};
+use std::{fs::File, io, path::Path, time::Duration};
 
-use super::{CommitError, Engine, Entries, Entry, Order, ReadError, Write, sync_directory};
+use super::{
+    CommitError, Engine, Entries, Entry, Order, ReadError, Write,
+    panics::{quietly, quietly_on_all_threads},
+    sync_directory,
+};
 use crate::store::OpenError;
 
 const SEGMENT: usize = 512 * 1024;
@@ -77,7 +75,7 @@ fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
     let config = sled::Config::new().path(directory).cache_capacity(cache).segment_size(SEGMENT).flush_every_ms(None);
     let mut patience = LOCK_PATIENCE;
     loop {
-        match quietly(|| config.open()) {
+        match quietly_on_all_threads(|| config.open()) {
             Ok(Ok(db)) => return Ok(db),
             // The directory is ours, so this is a thread of a database that this process has just closed.
             Ok(Err(sled::Error::Io(error))) if is_locked(&error) && !patience.is_zero() => {
@@ -87,22 +85,10 @@ fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
             Ok(Err(sled::Error::Io(source))) => return Err(OpenError::Io { path: directory.to_owned(), source }),
             Ok(Err(error)) => return Err(OpenError::Damaged(format!("{}: {error}", directory.display()))),
             Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-                return Err(OpenError::Damaged(format!("{}: recovery failed: {text}", directory.display())));
+                return Err(OpenError::Damaged(format!("{}: recovery failed: {panic}", directory.display())));
             }
         }
     }
-}
-
-/// sled panics on some kinds of damage that it meets while it recovers. What such a panic says goes into the error; it
-/// is not reported as a panic of ours besides.
-fn quietly<T>(run: impl FnOnce() -> T) -> std::thread::Result<T> {
-    let hook = take_hook();
-    set_hook(Box::new(|_| {}));
-    let done = catch_unwind(AssertUnwindSafe(run));
-    set_hook(hook);
-    done
 }
 
 fn is_locked(error: &io::Error) -> bool {
@@ -125,24 +111,20 @@ fn remove_half_written_snapshots(directory: &Path) -> io::Result<()> {
 
 impl Engine for SledEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        match self.db.get(key) {
-            Ok(value) => Ok(value.map(|value| value.to_vec())),
-            Err(error) => Err(ReadError(error.to_string())),
+        match quietly(|| self.db.get(key)) {
+            Ok(Ok(value)) => Ok(value.map(|value| value.to_vec())),
+            Ok(Err(error)) => Err(ReadError(error.to_string())),
+            Err(panic) => Err(ReadError(panic)),
         }
     }
 
     fn range(&self, from: &[u8], to: &[u8], order: Order) -> Entries<'_> {
-        let entry = |item: sled::Result<(sled::IVec, sled::IVec)>| match item {
-            Ok((key, value)) => Ok(Entry { key: key.to_vec(), value: value.to_vec() }),
-            Err(error) => Err(ReadError(error.to_string())),
-        };
         if from >= to {
             return Box::new(std::iter::empty());
         }
-        let range = self.db.range(from..to);
-        match order {
-            Order::Ascending => Box::new(range.map(entry)),
-            Order::Descending => Box::new(range.rev().map(entry)),
+        match quietly(|| self.db.range(from..to)) {
+            Ok(range) => Box::new(Walk { range: Some(range), order }),
+            Err(panic) => Box::new(std::iter::once(Err(ReadError(panic)))),
         }
     }
 
@@ -164,23 +146,32 @@ impl Engine for SledEngine {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+/// A range that is walked; it ends with the first entry that cannot be read.
+struct Walk {
+    range: Option<sled::Iter>,
+    order: Order,
+}
 
-    use super::*;
+impl Iterator for Walk {
+    type Item = Result<Entry, ReadError>;
 
-    #[test]
-    fn a_panic_inside_is_told_to_nobody_and_one_outside_as_before() {
-        static TOLD: AtomicU32 = AtomicU32::new(0);
-        let before = take_hook();
-        set_hook(Box::new(|_| {
-            TOLD.fetch_add(1, Ordering::SeqCst);
-        }));
-        assert!(quietly(|| panic!("inside")).is_err());
-        assert_eq!(TOLD.load(Ordering::SeqCst), 0);
-        assert!(catch_unwind(|| panic!("outside")).is_err());
-        set_hook(before);
-        assert_eq!(TOLD.load(Ordering::SeqCst), 1);
+    fn next(&mut self) -> Option<Self::Item> {
+        let range = self.range.as_mut()?;
+        let order = self.order;
+        let read = quietly(|| match order {
+            Order::Ascending => range.next(),
+            Order::Descending => range.next_back(),
+        });
+        let error = match read {
+            Ok(Some(Ok((key, value)))) => return Some(Ok(Entry { key: key.to_vec(), value: value.to_vec() })),
+            Ok(None) => {
+                self.range = None;
+                return None;
+            }
+            Ok(Some(Err(error))) => error.to_string(),
+            Err(panic) => panic,
+        };
+        self.range = None;
+        Some(Err(ReadError(error)))
     }
 }
