@@ -18,6 +18,7 @@ mod listen;
 mod output;
 mod printable;
 mod problem;
+mod progress;
 mod receiver;
 mod resource;
 mod resource_name;

@@ -58,7 +58,7 @@ mod ranges;
 mod words;
 
 pub use ranges::*;
-pub use words::describe;
+pub use words::{describe, describe_place};
 
 /// What a key names. Records of any length have a part number in their rows' keys, which is not in here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +147,9 @@ pub mod kind {
     pub const AUDIT: u8 = b'L';
     pub const MINUTE: u8 = b'M';
     pub const META: u8 = b'Z';
+
+    /// All of them, in the order of keys.
+    pub const ALL: [u8; 20] = *b"ABCDEIKLMNOPQRSTUXYZ";
 }
 
 impl Row {

@@ -26,6 +26,7 @@ mod prune;
 mod queue;
 mod reading;
 pub mod records;
+mod scan;
 mod settings;
 mod settle;
 mod shared;
@@ -55,7 +56,7 @@ pub use errors::*;
 pub use filters::*;
 pub use records::*;
 use shared::Shared;
-pub use verify::{Report, verify};
+pub use verify::{Finding, Group, OnProgress, Report, verify};
 use work::Work;
 
 /// So many lists and other long reads run at a time.

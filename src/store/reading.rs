@@ -51,9 +51,13 @@ pub fn body(rows: &impl Rows, stored: &StoredEvent, inline: Vec<u8>) -> Result<O
         let Some(bytes) = long::get_bytes(rows, &Row::Body(stored.event.key))? else { return Ok(None) };
         bytes
     };
+    let body = body_of(stored, bytes);
+    body.map(Some).ok_or_else(|| codec::CodecError::Malformed("event body").at(&row.key()))
+}
+
+/// The body of these bytes, if they can be this event's.
+pub fn body_of(stored: &StoredEvent, bytes: Vec<u8>) -> Option<EventBody> {
     let whole = u32::try_from(bytes.len()).is_ok_and(|length| length == stored.body_length);
     let object_start = usize::try_from(stored.object_start).unwrap_or(usize::MAX);
-    let body =
-        if whole && object_start <= bytes.len() { EventBody::from_stored(bytes.into(), object_start) } else { None };
-    body.map(Some).ok_or_else(|| codec::CodecError::Malformed("event body").at(&row.key()))
+    if whole && object_start <= bytes.len() { EventBody::from_stored(bytes.into(), object_start) } else { None }
 }

@@ -214,11 +214,11 @@ mod tests {
         create(directory.path(), StoreId::default()).unwrap();
         assert_eq!(read(directory.path()).unwrap(), seen(0));
         let path = directory.path().join(NAME);
-        for commits in 1..6 {
+        for commits in 1..3 {
             Witness::open(directory.path()).unwrap().write(seen(commits));
             assert_eq!(read(directory.path()).unwrap(), seen(commits));
             let whole = std::fs::read(&path).unwrap();
-            for at in 0..SLOTS * 200 * 8 {
+            for at in (0..SLOTS * 1_600).step_by(13) {
                 let (slot, bit) = (at / 1_600, at % 1_600);
                 let mut damaged = whole.clone();
                 damaged[usize::try_from(slot * BLOCK + bit / 8).unwrap()] ^= 1 << (bit % 8);
@@ -229,7 +229,7 @@ mod tests {
             std::fs::write(&path, &whole).unwrap();
         }
         create(directory.path(), StoreId::default()).unwrap();
-        assert_eq!(read(directory.path()).unwrap(), seen(5), "one that is there is left");
+        assert_eq!(read(directory.path()).unwrap(), seen(2), "one that is there is left");
         std::fs::write(&path, vec![0; 8_192]).unwrap();
         assert!(matches!(read(directory.path()), Err(OpenError::Damaged(_))));
         std::fs::remove_file(&path).unwrap();

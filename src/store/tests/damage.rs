@@ -100,7 +100,7 @@ fn a_row_that_is_changed_is_named() {
             engine.commit(vec![(key.clone(), Some(value))]).unwrap();
             let report = check(engine);
             let name = crate::store::keys::describe(&key);
-            let named = report.findings.iter().any(|finding| finding.contains(&name));
+            let named = report.findings.iter().any(|finding| finding.text.contains(&name));
             assert!(named, "{name} is not among {:#?}", report.findings);
             engine.commit(vec![(key, Some(sound))]).unwrap();
         }
@@ -136,7 +136,7 @@ fn a_row_too_many_is_named() {
             engine.commit(vec![(row.key(), Some(Vec::new()))]).unwrap();
             let report = check(engine);
             let name = crate::store::keys::describe(&row.key());
-            assert!(report.findings.iter().any(|finding| finding.contains(&name)), "{name}");
+            assert!(report.findings.iter().any(|finding| finding.text.contains(&name)), "{name}");
             engine.commit(vec![(row.key(), None)]).unwrap();
         }
         engine.commit(vec![(b"!?".to_vec(), Some(Vec::new()))]).unwrap();

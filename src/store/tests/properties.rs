@@ -82,7 +82,7 @@ impl Bench<'_> {
         if let Some(store) = self.store.take() {
             store.close();
             drop(store);
-            let report = verify(self.directory).unwrap();
+            let report = verify(self.directory, &mut |_, _| {}).unwrap();
             assert!(report.is_sound(), "{:#?}", report.findings);
         }
         let store = making::open(self.directory);

@@ -55,9 +55,9 @@ fn a_directory_in_use_is_refused_to_a_second_process() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     assert!(matches!(try_open(directory.path()), Err(OpenError::InUse(_))));
-    assert!(matches!(verify(directory.path()), Err(OpenError::InUse(_))));
+    assert!(matches!(verify(directory.path(), &mut |_, _| {}), Err(OpenError::InUse(_))));
     drop(store);
-    assert!(verify(directory.path()).unwrap().is_sound());
+    assert!(verify(directory.path(), &mut |_, _| {}).unwrap().is_sound());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_place_that_is_no_directory_is_a_clear_error() {
     fs::write(&file, b"").unwrap();
     let error = try_open(&file).err().unwrap();
     assert!(error.to_string().contains(&*file.to_string_lossy()), "{error}");
-    assert!(matches!(verify(directory.path()), Err(OpenError::Damaged(_))));
+    assert!(matches!(verify(directory.path(), &mut |_, _| {}), Err(OpenError::Damaged(_))));
 }
 
 /// Holds the writer up until it is let go.
@@ -247,7 +247,7 @@ mod injected {
             assert_eq!((store.totals().accepted, store.health(endpoint).pending), (1, 1));
         });
         drop(store);
-        assert!(verify(directory.path()).unwrap().is_sound());
+        assert!(verify(directory.path(), &mut |_, _| {}).unwrap().is_sound());
         scenario.teardown();
     }
 }
