@@ -20,6 +20,7 @@ mod printable;
 mod problem;
 mod progress;
 mod receiver;
+mod repair;
 mod resource;
 mod resource_name;
 mod serve;
@@ -44,6 +45,7 @@ use self::{
     event::EventCommand,
     event_type::EventTypeCommand,
     listen::ListenArgs,
+    repair::RepairArgs,
     serve::ServeArgs,
     stats::StatsArgs,
     tail::TailArgs,
@@ -78,6 +80,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Check a stopped server's store, or a copy of one
     Verify(VerifyArgs),
+    /// Make a new store of what is whole in a damaged one
+    Repair(RepairArgs),
     /// See the whole job done: a scratch store, a server, a receiver, events, retries
     Demo(DemoArgs),
     /// A receiver for people who build one: verifies, prints, and fails or is slow on purpose
@@ -180,6 +184,7 @@ fn execute(command: Command) -> Result<(), CliError> {
     match command {
         Command::Serve(args) => Ok(serve::run(&args)?),
         Command::Verify(args) => args.run(),
+        Command::Repair(args) => args.run(),
         Command::Demo(args) => block_on(args.run()),
         Command::Listen(args) => block_on(args.run()),
         Command::Event(client) => block_on(client.command.run(&client.connection)),

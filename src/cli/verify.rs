@@ -23,7 +23,8 @@ const MOST_SHOWN: usize = 50;
   mythichooks verify --json | jq .groups
 
 Reads every row and checks its checksum, and that events, deliveries, endpoints, queues, due times, lists and counts
-fit together. The server must not be running.
+fit together. The server must not be running. `digest` in the JSON report is the same for two stores if they have the
+same rows.
 
 No record is changed. But to be read a store has to be opened, and the engine's own recovery may write to its files then,
 as at a start of the server; to keep a damaged store as it was found, check a copy of the directory.
@@ -91,6 +92,7 @@ fn document(report: &Report) -> String {
         "deliveries": report.deliveries,
         "attempts": report.attempts,
         "endpoints": report.endpoints,
+        "digest": format!("{:032x}", report.digest),
         "found": report.found,
         "groups": groups,
         "findings": findings,

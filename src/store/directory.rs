@@ -65,18 +65,30 @@ pub fn holds_a_store(directory: &Path) -> Result<bool, OpenError> {
 
 /// Makes an empty store in the directory.
 pub fn create(directory: &Path, kind: EngineKind, cache: u64) -> Result<(), OpenError> {
-    let unfinished = directory.join(UNFINISHED);
-    match fs::remove_dir_all(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_at(&unfinished)(error)),
-        _ => {}
-    }
-    fs::create_dir(&unfinished).map_err(io_at(&unfinished))?;
+    let unfinished = begin(directory)?;
     let id = StoreId::random().map_err(io_at(directory))?;
     let key = Row::Meta.key();
     let meta = codec::encode(&key, &Meta::of(id), &[]).map_err(|error| OpenError::Damaged(error.to_string()))?;
     engine::create(kind, &unfinished.join(kind.name()), cache, vec![(key, Some(meta))])?;
 
     Manifest { format: FORMAT, engine: kind, id }.write(&unfinished)?;
+    finish(directory)
+}
+
+/// Makes the place where a new store is put together; what an earlier try left there goes.
+pub fn begin(directory: &Path) -> Result<PathBuf, OpenError> {
+    let unfinished = directory.join(UNFINISHED);
+    match fs::remove_dir_all(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_at(&unfinished)(error)),
+        _ => {}
+    }
+    fs::create_dir(&unfinished).map_err(io_at(&unfinished))?;
+    Ok(unfinished)
+}
+
+/// Makes what was put together the store of the directory, in one step.
+pub fn finish(directory: &Path) -> Result<(), OpenError> {
+    let unfinished = directory.join(UNFINISHED);
     sync_directory(&unfinished).map_err(io_at(&unfinished))?;
     fs::rename(&unfinished, directory.join(STORE)).map_err(io_at(directory))?;
     sync_directory(directory).map_err(io_at(directory))

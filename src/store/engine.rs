@@ -2,6 +2,7 @@
 //! have it on stable storage. Everything above speaks to this trait; an engine knows nothing of events.
 
 mod panics;
+pub mod salvage;
 mod sled;
 
 use std::{fmt, fs::File, io, path::Path, str::FromStr};

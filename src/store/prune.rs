@@ -13,7 +13,6 @@ use super::{
     delivery_rows,
     engine::Order,
     keys::{self, Row, kind},
-    long,
     reading::{self, Rows},
     shared::Shared,
     statistics,
@@ -106,7 +105,8 @@ fn look(shared: &Shared, from: u128, before: Timestamp) -> Result<Candidates, St
         }
         let id = id?;
         let key = EventKey::from_u128(id);
-        let Some((stored, _)) = reading::event(shared, key)? else { continue };
+        // What is damaged stays, and does not keep what is behind it.
+        let Some((stored, _)) = shared.past_damage(reading::event(shared, key))? else { continue };
         let accepted_at = stored.event.accepted_at;
         if (before..=now).contains(&accepted_at) {
             break;
@@ -140,7 +140,11 @@ fn all_over(
     for item in block.chain(extras) {
         let (id, extra) = item?;
         // One that is missing is for a check to name; it does not keep its event for ever.
-        let Some((stored, _)) = reading::delivery(rows, DeliveryId::from_u128(id))? else { continue };
+        let stored = match reading::delivery(rows, DeliveryId::from_u128(id)) {
+            Ok(Some((stored, _))) => stored,
+            Ok(None) => continue,
+            damaged => return shared.past_damage(damaged).map(|_| None),
+        };
         let over = stored.delivery.status != DeliveryStatus::Pending
             && stored.asked.is_empty()
             && stored.delivery.completed_at.is_none_or(|completed_at| completed_at < before);
@@ -162,8 +166,8 @@ fn remove(work: &mut Work, events: &[EventKey], before: Timestamp, at_end: bool)
         if work.len() >= STEP_ROWS {
             return Ok(Removed { not_reached: Some(*key), more: true });
         }
-        let Some((stored, _)) = reading::event(work, *key)? else { continue };
         let shared = work.shared;
+        let Some((stored, _)) = shared.past_damage(reading::event(work, *key))? else { continue };
         let Some(deliveries) = all_over(work, shared, &stored, before)? else { continue };
         for (delivery, extra) in &deliveries {
             remove_delivery(work, delivery, *extra)?;
@@ -206,7 +210,10 @@ fn remove_event(work: &mut Work, stored: &StoredEvent) -> Result<(), StoreError>
         work.delete(Row::OfAccount(event.account.clone(), event.key).key());
     }
     if !stored.body_is_inline() {
-        long::delete(work, &Row::Body(event.key))?;
+        let shared = work.shared;
+        for part in shared.family(&Row::Body(event.key).key(), Order::Ascending) {
+            work.delete(part?.key);
+        }
     }
     work.delete(Row::Event(event.key).key());
     work.meta.stored.events = work.meta.stored.events.saturating_sub(1);

@@ -12,8 +12,13 @@ mod tally;
 
 use std::{collections::HashMap, path::Path};
 
-pub use self::finding::{Finding, Group};
+use sha2::{Digest as _, Sha256};
+
 use self::tally::Tally;
+pub use self::{
+    events::is_in_block,
+    finding::{Finding, Group},
+};
 use super::{
     OpenError, StoreError, codec, directory,
     engine::{Engine, Entry},
@@ -46,6 +51,8 @@ pub struct Report {
     pub attempts: u64,
     /// Endpoints, deleted ones with a log included.
     pub endpoints: u64,
+    /// Of all rows that were read: two stores have the same rows if, and only if, they have the same digest.
+    pub digest: u128,
     /// What is wrong, at most 10,000 of it.
     pub findings: Vec<Finding>,
     /// How many findings there are in all.
@@ -195,8 +202,9 @@ impl<'a> Check<'a> {
 }
 
 impl Notes for Check<'_> {
-    fn read(&mut self, _: &Entry) {
+    fn read(&mut self, entry: &Entry) {
         self.report.rows += 1;
+        self.report.digest = self.report.digest.wrapping_add(digest_of(entry));
         if self.report.rows.is_multiple_of(STRIDE) {
             let rows = self.report.rows;
             (self.on_progress)(rows, self.expected_rows.max(rows));
@@ -211,4 +219,11 @@ impl Notes for Check<'_> {
     fn unknown(&mut self, entry: &Entry) {
         self.find(Group::Store, format!("there is {}", keys::describe(&entry.key)));
     }
+}
+
+/// Digests of rows are added up, so that the order in which they are read does not matter.
+fn digest_of(entry: &Entry) -> u128 {
+    let length = u64::try_from(entry.key.len()).unwrap_or(u64::MAX);
+    let digest = Sha256::new().chain_update(length.to_be_bytes()).chain_update(&entry.key).chain_update(&entry.value);
+    digest.finalize().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }

@@ -27,6 +27,7 @@ mod bad_input;
 mod bad_requests;
 mod command_line;
 mod crash;
+mod damage;
 mod dispatching;
 mod guard;
 mod guard_names;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A store with every kind of row.
-fn fill(directory: &Path) {
+pub fn fill(directory: &Path) {
     let store = open(directory);
     run(async {
         let other = endpoint(&store, &"acme".parse::<Account>().unwrap());
@@ -59,7 +59,7 @@ fn fill(directory: &Path) {
     });
 }
 
-fn all(engine: &dyn Engine) -> Vec<Entry> {
+pub fn all(engine: &dyn Engine) -> Vec<Entry> {
     engine.range(&[], &[u8::MAX; 64], Order::Ascending).map(Result::unwrap).collect()
 }
 

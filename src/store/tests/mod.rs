@@ -7,6 +7,7 @@ mod making;
 mod model;
 mod properties;
 mod questions;
+mod repair;
 mod troubles;
 
 pub use making::*;
