@@ -27,7 +27,7 @@ const IDLE: Duration = Duration::from_millis(if cfg!(feature = "testing") { 100 
 /// The pause after the store did not answer, or when all places for attempts are taken.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The pause where the queue itself is damaged.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 /// The pause where a row fell due a moment ago.
 const JUST_NOW: Duration = Duration::from_millis(2);
 

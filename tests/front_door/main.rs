@@ -31,6 +31,7 @@ mod damage;
 mod dispatching;
 mod guard;
 mod guard_names;
+mod held;
 mod isolation;
 mod openapi;
 mod panic;

@@ -91,6 +91,12 @@ impl Setup {
         self
     }
 
+    /// From the next start on.
+    pub fn set_env(&mut self, name: &str, value: Option<&str>) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.extend(value.map(|value| (name.to_owned(), value.into())));
+    }
+
     pub fn hosts(mut self, file: &Path) -> Self {
         self.hosts = Some(file.to_owned());
         self
