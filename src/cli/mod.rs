@@ -15,6 +15,7 @@ mod json_source;
 mod json_text;
 mod list;
 mod listen;
+mod migrate;
 mod output;
 mod printable;
 mod problem;
@@ -45,6 +46,7 @@ use self::{
     event::EventCommand,
     event_type::EventTypeCommand,
     listen::ListenArgs,
+    migrate::MigrateArgs,
     repair::RepairArgs,
     serve::ServeArgs,
     stats::StatsArgs,
@@ -80,6 +82,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Check a stopped server's store, or a copy of one
     Verify(VerifyArgs),
+    /// Move a stopped server's store to another engine
+    Migrate(MigrateArgs),
     /// Make a new store of what is whole in a damaged one
     Repair(RepairArgs),
     /// See the whole job done: a scratch store, a server, a receiver, events, retries
@@ -170,6 +174,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    // Named failures from the environment variable FAILPOINTS, for as long as the process runs. Set up here alone: a
+    // second time would wait for the first to end.
+    #[cfg(feature = "testing")]
+    std::mem::forget(fail::FailScenario::setup());
     match execute(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
@@ -184,6 +192,7 @@ fn execute(command: Command) -> Result<(), CliError> {
     match command {
         Command::Serve(args) => Ok(serve::run(&args)?),
         Command::Verify(args) => args.run(),
+        Command::Migrate(args) => args.run(),
         Command::Repair(args) => args.run(),
         Command::Demo(args) => block_on(args.run()),
         Command::Listen(args) => block_on(args.run()),

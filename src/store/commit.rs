@@ -87,18 +87,23 @@ pub struct Writer {
     pub directory: PathBuf,
     /// Below so many free bytes nothing is accepted.
     pub free_space_floor: u64,
-    /// Is told how far the store has come.
-    pub witness: RefCell<Witness>,
+    /// Is told how far the store has come; one that lies in no directory has none.
+    pub witness: RefCell<Option<Witness>>,
     /// In which second it was told last.
     pub witnessed: Cell<i64>,
+    /// What is done when memory and disk may differ.
+    pub last_resort: LastResort,
 }
+
+/// Ends whoever may no longer go on, for the reason that it is given.
+pub type LastResort = fn(&str) -> !;
 
 impl Writer {
     /// Works until it is told to close.
     pub fn run(self) {
         // A panic here is a bug that leaves memory and disk in doubt: as bad as a failed sync.
         if catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
-            end_process("the writer panicked");
+            (self.last_resort)("the writer panicked");
         }
     }
 
@@ -147,7 +152,9 @@ impl Writer {
             tracing::warn!(%error, "the last minute's counts were not written");
         }
         self.tell_witness();
-        self.witness.borrow().sync();
+        if let Some(witness) = &*self.witness.borrow() {
+            witness.sync();
+        }
     }
 
     /// The next message; while none comes, the witness is told what it does not know yet. `None`: no more will come.
@@ -163,8 +170,9 @@ impl Writer {
     /// What was committed is on stable storage before this is called.
     fn tell_witness(&self) {
         let seen = Seen::of(&self.shared.view().meta);
-        let mut witness = self.witness.borrow_mut();
-        if witness.is_behind(&seen) {
+        if let Some(witness) = &mut *self.witness.borrow_mut()
+            && witness.is_behind(&seen)
+        {
             witness.write(seen);
         }
     }
@@ -182,8 +190,8 @@ impl Writer {
         match committed {
             Ok(Ok(())) => {}
             // What is in memory may now be ahead of what is on the disk, for ever: only a new start is safe.
-            Ok(Err(error)) => end_process(&error.to_string()),
-            Err(_) => end_process("the engine panicked in a commit"),
+            Ok(Err(error)) => (self.last_resort)(&error.to_string()),
+            Err(_) => (self.last_resort)("the engine panicked in a commit"),
         }
         {
             let mut view = shared.view_mut();
@@ -254,7 +262,15 @@ fn take(request: Request, room: Room, work: &mut Work, answers: &mut Vec<Answer>
     }
 }
 
-fn end_process(reason: &str) -> ! {
+/// Ends the process: the last resort of a server.
+pub fn end_process(reason: &str) -> ! {
     tracing::error!(reason, "the store failed, the server ends at once; what was acknowledged is safe");
     std::process::exit(1)
+}
+
+/// Ends the writer's thread alone: the last resort of a simulation, whose other threads go on to look at what is left.
+#[cfg(any(test, feature = "testing"))]
+pub fn end_writer(reason: &str) -> ! {
+    // Not a panic of the hook's kind: what is simulated is a process that is gone.
+    std::panic::resume_unwind(Box::new(reason.to_owned()))
 }

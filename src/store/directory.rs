@@ -1,7 +1,7 @@
 //! The data directory: who holds it, how a new store comes to be, and how one is opened.
 //!
 //! `lock` is locked by the process that uses the directory. `store/` is the store: its manifest is read before anything
-//! else is touched; the engine's files lie in a directory of the engine's name. A new store is made under another name,
+//! else is touched; the engine's files lie in a directory of the engine's name (see `engine_change` for others). A new store is made under another name,
 //! synced whole, and renamed: there is a whole one or none.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     OpenError, codec,
-    engine::{self, Engine, EngineKind, sync_directory},
+    engine::{self, Engine, EngineKind, Write, sync_directory},
     keys::Row,
     manifest::{FORMAT, Manifest, StoreId},
     reading,
@@ -23,7 +23,8 @@ use super::{
 };
 
 const LOCK: &str = "lock";
-const STORE: &str = "store";
+/// The store's directory.
+pub const STORE: &str = "store";
 const UNFINISHED: &str = "store.unfinished";
 
 /// Holds the directory for this process, until it is dropped or the process ends.
@@ -67,9 +68,7 @@ pub fn holds_a_store(directory: &Path) -> Result<bool, OpenError> {
 pub fn create(directory: &Path, kind: EngineKind, cache: u64) -> Result<(), OpenError> {
     let unfinished = begin(directory)?;
     let id = StoreId::random().map_err(io_at(directory))?;
-    let key = Row::Meta.key();
-    let meta = codec::encode(&key, &Meta::of(id), &[]).map_err(|error| OpenError::Damaged(error.to_string()))?;
-    engine::create(kind, &unfinished.join(kind.name()), cache, vec![(key, Some(meta))])?;
+    engine::create(kind, &unfinished.join(kind.name()), cache, vec![first_row(id)?])?;
 
     Manifest { format: FORMAT, engine: kind, id }.write(&unfinished)?;
     finish(directory)
@@ -92,6 +91,29 @@ pub fn finish(directory: &Path) -> Result<(), OpenError> {
     sync_directory(&unfinished).map_err(io_at(&unfinished))?;
     fs::rename(&unfinished, directory.join(STORE)).map_err(io_at(directory))?;
     sync_directory(directory).map_err(io_at(directory))
+}
+
+/// The one row of an empty store.
+fn first_row(id: StoreId) -> Result<Write, OpenError> {
+    let key = Row::Meta.key();
+    let meta = codec::encode(&key, &Meta::of(id), &[]).map_err(|error| OpenError::Damaged(error.to_string()))?;
+    Ok((key, Some(meta)))
+}
+
+/// Makes an empty store of an empty engine that lies in no directory.
+#[cfg(any(test, feature = "testing"))]
+pub fn found(engine: &dyn Engine) -> Result<(), OpenError> {
+    let failed = |error: String| OpenError::Damaged(error);
+    if engine.get(&Row::Meta.key()).map_err(|error| failed(error.to_string()))?.is_none() {
+        engine.commit(vec![first_row(StoreId::default())?]).map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Refuses a store that is not on this engine, before it is touched.
+pub fn demand_engine(directory: &Path, asked: EngineKind) -> Result<(), OpenError> {
+    let found = Manifest::read(&directory.join(STORE))?.engine;
+    if found == asked { Ok(()) } else { Err(OpenError::OtherEngine { found, asked }) }
 }
 
 /// Opens the store in the directory.
@@ -139,7 +161,8 @@ pub fn store_of(directory: &Path) -> PathBuf {
     directory.join(STORE)
 }
 
-fn io_at(path: &Path) -> impl Fn(io::Error) -> OpenError {
+/// An error of the disk, at this path.
+pub fn io_at(path: &Path) -> impl Fn(io::Error) -> OpenError {
     let path: PathBuf = path.to_owned();
     move |source| OpenError::Io { path: path.clone(), source }
 }

@@ -1,11 +1,21 @@
 //! The narrow waist between the store and whatever keeps its bytes: look a key up, walk a range, apply a batch and
 //! have it on stable storage. Everything above speaks to this trait; an engine knows nothing of events.
 
-mod panics;
+mod captured;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+mod quiet;
+mod redb;
 pub mod salvage;
 mod sled;
 
-use std::{fmt, fs::File, io, path::Path, str::FromStr};
+use std::{
+    fmt,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use super::OpenError;
 
@@ -15,16 +25,19 @@ pub enum EngineKind {
     /// sled 0.34.
     #[default]
     Sled,
+    /// redb 4.
+    Redb,
 }
 
 impl EngineKind {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Sled];
+    pub const ALL: [Self; 2] = [Self::Sled, Self::Redb];
 
     /// Its name in flags and manifests, and of its directory.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sled => "sled",
+            Self::Redb => "redb",
         }
     }
 }
@@ -37,7 +50,7 @@ impl fmt::Display for EngineKind {
 
 /// There is no engine of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no engine `{0}`")]
+#[error("there is no engine `{0}`; there are sled and redb")]
 pub struct UnknownEngine(String);
 
 impl FromStr for EngineKind {
@@ -53,6 +66,7 @@ impl FromStr for EngineKind {
 pub fn create(kind: EngineKind, directory: &Path, cache: u64, first: Vec<Write>) -> Result<(), OpenError> {
     match kind {
         EngineKind::Sled => self::sled::SledEngine::create(directory, cache, first),
+        EngineKind::Redb => self::redb::RedbEngine::create(directory, cache, first),
     }
 }
 
@@ -60,7 +74,33 @@ pub fn create(kind: EngineKind, directory: &Path, cache: u64, first: Vec<Write>)
 pub fn open(kind: EngineKind, directory: &Path, cache: u64) -> Result<Box<dyn Engine>, OpenError> {
     Ok(match kind {
         EngineKind::Sled => Box::new(self::sled::SledEngine::open(directory, cache)?),
+        EngineKind::Redb => Box::new(self::redb::RedbEngine::open(directory, cache)?),
     })
+}
+
+/// Every entry of an engine, in the order of keys. No key begins with the last byte there is.
+pub fn every_entry(engine: &dyn Engine) -> Entries<'_> {
+    engine.range(&[], &[u8::MAX], Order::Ascending)
+}
+
+/// Has the files of a directory and their names on stable storage.
+pub fn sync_files(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    sync_directory(directory)
+}
+
+/// A file that an engine cannot do without, and that it might take for a reason to begin anew.
+fn demand_file(path: &Path) -> Result<(), OpenError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > 0 => Ok(()),
+        Ok(_) => Err(OpenError::Damaged(format!("{} is empty", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OpenError::Damaged(format!("{} is missing", path.display())))
+        }
+        Err(source) => Err(OpenError::Io { path: path.to_owned(), source }),
+    }
 }
 
 /// Has a directory's entries on stable storage.
@@ -96,6 +136,44 @@ pub struct ReadError(pub String);
 #[error("{0}")]
 pub struct CommitError(pub String);
 
+/// A copy cannot begin, or cannot go on. What is stored is as it was.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CopyError {
+    /// Another copy is under way.
+    #[error("another copy is being made")]
+    Busy,
+    /// An entry could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What was committed meanwhile would take the last room on the disk.
+    #[error("there is no room on the disk for what is committed while the copy is made")]
+    NoRoom,
+    /// What was committed meanwhile could not be put aside, or not be read again.
+    #[error("what was committed while the copy was made could not be kept aside: {0}")]
+    Aside(String),
+}
+
+/// Where an engine without snapshots may keep what is committed while it is copied.
+#[derive(Debug, Clone)]
+pub struct Aside {
+    /// So many bytes of it are kept in memory.
+    pub memory: usize,
+    /// The rest goes into a file in this directory that has no name.
+    pub directory: PathBuf,
+    /// So many bytes are left free there.
+    pub free_space_floor: u64,
+}
+
+impl Aside {
+    fn has_room_for(&self, bytes: u64) -> bool {
+        let Ok(found) = rustix::fs::statvfs(&self.directory) else { return false };
+        found.f_bavail.saturating_mul(found.f_frsize) >= self.free_space_floor.saturating_add(bytes)
+    }
+}
+
+/// A stream of writes.
+pub type Writes<'a> = Box<dyn Iterator<Item = Result<Write, CopyError>> + Send + 'a>;
+
 /// The entries of a range, read as they are asked for.
 pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, ReadError>> + Send + 'a>;
 
@@ -107,12 +185,17 @@ pub trait Engine: Send + Sync {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
 
-    /// The entries from `from` on (inclusive) up to `to` (exclusive). Not a snapshot: commits made while the range is
-    /// walked may show.
+    /// The entries from `from` on (inclusive) up to `to` (exclusive), none after an error. Commits made while the range
+    /// is walked may show or not.
     fn range(&self, from: &[u8], to: &[u8], order: Order) -> Entries<'_>;
 
     /// Applies all of a batch, or after a crash none of it; returns when it is on stable storage.
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError>;
+
+    /// A consistent copy, made while commits go on: writes which, applied in this order to an empty engine, make the
+    /// state of one moment. That moment is between two batches, and not before this call. A key can come more than
+    /// once, also to be removed. At most one copy is made at a time; dropping the stream ends it.
+    fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError>;
 
     /// The bytes that the store takes on disk, roughly.
     fn approximate_size(&self) -> u64;

@@ -22,6 +22,17 @@ pub enum OpenError {
         /// The newest that this release knows.
         known: u32,
     },
+    /// It is on another engine than the one that was asked for.
+    #[error(
+        "the store is on the engine {found}, not on {asked}; it was left untouched. \
+         `mythichooks migrate --engine {asked}` moves it, or start without `--engine {asked}`"
+    )]
+    OtherEngine {
+        /// Its engine.
+        found: super::EngineKind,
+        /// The one that was asked for.
+        asked: super::EngineKind,
+    },
     /// It is there, but not whole.
     #[error("the store is damaged: {0}")]
     Damaged(String),

@@ -14,6 +14,7 @@ mod delivery_rows;
 mod directory;
 mod endpoints;
 mod engine;
+mod engine_change;
 mod errors;
 mod filters;
 mod history;
@@ -52,13 +53,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::clock::Clock;
 use commit::{Answer, Message, Request, RequestKind, Writer};
-use engine::EngineKind;
+use engine::Engine;
+#[cfg(any(test, feature = "testing"))]
+pub use engine::memory;
+pub use engine::{EngineKind, UnknownEngine};
+pub use engine_change::{ChangeStep, EngineChange, EngineChangeError, Survey, Watch, change_engine};
 pub use errors::*;
 pub use filters::*;
 pub use records::*;
 pub use repair::{Loss, Lost, RepairError, RepairReport, repair};
 use shared::Shared;
 pub use verify::{Finding, Group, OnProgress, Report, verify};
+use witness::Witness;
 use work::Work;
 
 /// So many lists and other long reads run at a time.
@@ -90,15 +96,53 @@ impl Store {
     /// Opens or creates the store in this directory.
     ///
     /// # Errors
-    /// Another process holds it, it cannot be read, it was written by a newer release, or it is damaged.
+    /// Another process holds it, it cannot be read, it was written by a newer release, it is on another engine than
+    /// the one asked for, or it is damaged.
     pub fn open(directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
         directory::make(directory)?;
         let lock = directory::DirectoryLock::take(directory)?;
         if !directory::holds_a_store(directory)? {
-            directory::create(directory, EngineKind::default(), options.cache)?;
+            directory::create(directory, options.engine.unwrap_or_default(), options.cache)?;
+        } else if let Some(asked) = options.engine {
+            directory::demand_engine(directory, asked)?;
         }
-        let (_, engine) = directory::open(directory, options.cache)?;
-        let witness = witness::Witness::open(&directory::store_of(directory))?;
+        let (manifest, engine) = directory::open(directory, options.cache)?;
+        engine_change::clear_left_overs(directory, manifest.engine)?;
+        let witness = Witness::open(&directory::store_of(directory))?;
+        Self::start(lock, engine, Some(witness), directory, options, clock, commit::end_process)
+    }
+
+    /// A store on an engine of the caller's. A commit that fails ends the store, not the process: what waits for it is
+    /// not answered, and nothing else is written.
+    ///
+    /// # Errors
+    /// Another process holds the directory, which is used for its lock and its free space alone.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn on_memory(
+        engine: memory::MemoryEngine,
+        directory: &Path,
+        options: Options,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        Self::on_engine(Box::new(engine), directory, options, clock)
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn on_engine(engine: Box<dyn Engine>, directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
+        let lock = directory::DirectoryLock::take(directory)?;
+        directory::found(&*engine)?;
+        Self::start(lock, engine, None, directory, options, clock, commit::end_writer)
+    }
+
+    fn start(
+        lock: directory::DirectoryLock,
+        engine: Box<dyn Engine>,
+        witness: Option<Witness>,
+        directory: &Path,
+        options: Options,
+        clock: Clock,
+        last_resort: commit::LastResort,
+    ) -> Result<Self, OpenError> {
         let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
@@ -109,6 +153,7 @@ impl Store {
             free_space_floor: options.free_space_floor,
             witness: RefCell::new(witness),
             witnessed: Cell::new(0),
+            last_resort,
         };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::EngineKind;
 use crate::domain::{
     account::Account,
     attempt::{Attempt, Trigger},
@@ -23,6 +24,8 @@ pub const MOST_ATTEMPTS_SHOWN: usize = 500;
 /// How a store is opened.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
+    /// The engine that the store must be on, and a new one is made with. `None`: whatever it is on; sled for a new one.
+    pub engine: Option<EngineKind>,
     /// Memory for the engine's cache of pages, in bytes.
     pub cache: u64,
     /// Writes that may wait for the writer; more are refused with [`super::StoreError::Overloaded`].
@@ -34,7 +37,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache: 64 << 20, queue: 8_192, free_space_floor: 32 << 20 }
+        Self { engine: None, cache: 64 << 20, queue: 8_192, free_space_floor: 32 << 20 }
     }
 }
 

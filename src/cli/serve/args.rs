@@ -10,6 +10,7 @@ use crate::{
     actors,
     domain::{byte_size::ByteSize, duration::HumanDuration, endpoint::EndpointDefaults, schedule::RetrySchedule},
     outbound,
+    store::EngineKind,
 };
 
 /// How log lines look.
@@ -82,6 +83,10 @@ pub struct ServeArgs {
     /// Threads that deliver [default: one a core]
     #[arg(long, env = "MYTHICHOOKS_DELIVERY_THREADS", value_name = "NUMBER", default_value_t = cores(), hide_default_value = true, value_parser = threads)]
     delivery_threads: usize,
+    /// The engine that keeps the store: sled or redb; a store on another one is refused [default: the one that it is
+    /// on; sled for a new store]
+    #[arg(long, env = "MYTHICHOOKS_ENGINE", value_name = "ENGINE")]
+    pub(super) engine: Option<EngineKind>,
     /// Memory for the store's cache
     #[arg(long, env = "MYTHICHOOKS_CACHE_SIZE", value_name = "SIZE", default_value = "64MiB")]
     pub(super) cache_size: ByteSize,

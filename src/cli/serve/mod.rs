@@ -76,17 +76,13 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     logging::start(args.log_format, &args.log_level).map_err(ServeError::Settings)?;
-    // Named failures from the environment variable FAILPOINTS, for as long as the process runs. Set up here alone: a
-    // second time would wait for the first to end.
-    #[cfg(feature = "testing")]
-    std::mem::forget(fail::FailScenario::setup());
     raise_file_limit();
     let clock = Clock::start();
     let given_token = read_given_token(args)?;
     create_data_directory(&args.data_dir)?;
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
-    let options = Options { cache: args.cache_size.bytes(), ..Options::default() };
+    let options = Options { engine: args.engine, cache: args.cache_size.bytes(), ..Options::default() };
     let store = Store::open(&args.data_dir, options, clock.clone())?;
     let served = actix_rt::System::new().block_on(serve(args, given_token, clock, &store, outbound, bound));
     store.close();

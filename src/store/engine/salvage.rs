@@ -53,6 +53,8 @@ impl Try {
     pub fn prepare(self, kind: EngineKind, copy: &Path, cache: u64) -> Result<bool, OpenError> {
         match (self, kind) {
             (Self::AsItIs, _) => Ok(true),
+            // It has one file, and nothing that it can do without.
+            (Self::LogAlone { .. }, EngineKind::Redb) => Ok(false),
             (Self::LogAlone { cut }, EngineKind::Sled) => {
                 let io = |source| OpenError::Io { path: copy.to_owned(), source };
                 for entry in fs::read_dir(copy).map_err(io)? {

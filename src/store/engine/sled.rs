@@ -9,9 +9,8 @@
 use std::{fs::File, io, path::Path, time::Duration};
 
 use super::{
-    CommitError, Engine, Entries, Entry, Order, ReadError, Write,
-    panics::{quietly, quietly_on_all_threads},
-    sync_directory,
+    Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, captured::Capture,
+    demand_file, quiet::quietly, sync_directory, sync_files,
 };
 use crate::store::OpenError;
 
@@ -28,6 +27,7 @@ pub struct SledEngine {
     db: sled::Db,
     /// A second handle on the database file, to sync it.
     file: File,
+    capture: Capture,
 }
 
 impl SledEngine {
@@ -38,36 +38,23 @@ impl SledEngine {
         std::fs::create_dir_all(directory).map_err(io)?;
         let db = open(directory, cache)?;
         let file = File::open(directory.join(DATABASE)).map_err(io)?;
-        let engine = Self { db, file };
+        let engine = Self { db, file, capture: Capture::default() };
         engine.commit(first).map_err(|error| io(io::Error::other(error)))?;
         drop(engine);
-        for entry in std::fs::read_dir(directory).map_err(io)? {
-            let path = entry.map_err(io)?.path();
-            File::open(&path).and_then(|file| file.sync_all()).map_err(io)?;
-        }
-        sync_directory(directory).map_err(io)
+        sync_files(directory).map_err(io)
     }
 
     /// Opens a database that was made before.
     pub fn open(directory: &Path, cache: u64) -> Result<Self, OpenError> {
         for name in [CONFIGURATION, DATABASE] {
-            let path = directory.join(name);
-            match std::fs::metadata(&path) {
-                Ok(found) if found.len() > 0 => {}
-                // sled would take either for a reason to begin anew.
-                Ok(_) => return Err(OpenError::Damaged(format!("{} is empty", path.display()))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(OpenError::Damaged(format!("{} is missing", path.display())));
-                }
-                Err(source) => return Err(OpenError::Io { path, source }),
-            }
+            demand_file(&directory.join(name))?;
         }
         remove_half_written_snapshots(directory)
             .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
         let db = open(directory, cache)?;
         let path = directory.join(DATABASE);
         let file = File::open(&path).map_err(|source| OpenError::Io { path, source })?;
-        Ok(Self { db, file })
+        Ok(Self { db, file, capture: Capture::default() })
     }
 }
 
@@ -75,7 +62,7 @@ fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
     let config = sled::Config::new().path(directory).cache_capacity(cache).segment_size(SEGMENT).flush_every_ms(None);
     let mut patience = LOCK_PATIENCE;
     loop {
-        match quietly_on_all_threads(|| config.open()) {
+        match quietly(|| config.open()) {
             Ok(Ok(db)) => return Ok(db),
             // The directory is ours, so this is a thread of a database that this process has just closed.
             Ok(Err(sled::Error::Io(error))) if is_locked(&error) && !patience.is_zero() => {
@@ -84,9 +71,7 @@ fn open(directory: &Path, cache: u64) -> Result<sled::Db, OpenError> {
             }
             Ok(Err(sled::Error::Io(source))) => return Err(OpenError::Io { path: directory.to_owned(), source }),
             Ok(Err(error)) => return Err(OpenError::Damaged(format!("{}: {error}", directory.display()))),
-            Err(panic) => {
-                return Err(OpenError::Damaged(format!("{}: recovery failed: {panic}", directory.display())));
-            }
+            Err(panic) => return Err(OpenError::Damaged(format!("{}: recovery failed: {panic}", directory.display()))),
         }
     }
 }
@@ -114,31 +99,33 @@ impl Engine for SledEngine {
         match quietly(|| self.db.get(key)) {
             Ok(Ok(value)) => Ok(value.map(|value| value.to_vec())),
             Ok(Err(error)) => Err(ReadError(error.to_string())),
-            Err(panic) => Err(ReadError(panic)),
+            Err(panic) => Err(ReadError(panic.to_string())),
         }
     }
 
     fn range(&self, from: &[u8], to: &[u8], order: Order) -> Entries<'_> {
-        if from >= to {
-            return Box::new(std::iter::empty());
-        }
-        match quietly(|| self.db.range(from..to)) {
-            Ok(range) => Box::new(Walk { range: Some(range), order }),
-            Err(panic) => Box::new(std::iter::once(Err(ReadError(panic)))),
-        }
+        let range = (from < to).then(|| self.db.range(from..to));
+        Box::new(Walk { range, order })
     }
 
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
+        let committing = self.capture.committing();
         let mut writes = sled::Batch::default();
-        for (key, value) in batch {
+        for (key, value) in &batch {
             match value {
-                Some(value) => writes.insert(key, value),
-                None => writes.remove(key),
+                Some(value) => writes.insert(key.as_slice(), value.as_slice()),
+                None => writes.remove(key.as_slice()),
             }
         }
         self.db.apply_batch(writes).map_err(|error| CommitError(format!("a batch was not applied: {error}")))?;
         self.db.flush().map_err(|error| CommitError(format!("a batch was not written: {error}")))?;
-        self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))
+        self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))?;
+        committing.committed(&batch);
+        Ok(())
+    }
+
+    fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError> {
+        self.capture.copy(self, aside)
     }
 
     fn approximate_size(&self) -> u64 {
@@ -146,7 +133,7 @@ impl Engine for SledEngine {
     }
 }
 
-/// A range that is walked; it ends with the first entry that cannot be read.
+/// A range under way; `None` after its end.
 struct Walk {
     range: Option<sled::Iter>,
     order: Order,
@@ -157,21 +144,17 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Self::Item> {
         let range = self.range.as_mut()?;
-        let order = self.order;
-        let read = quietly(|| match order {
+        let step = quietly(|| match self.order {
             Order::Ascending => range.next(),
             Order::Descending => range.next_back(),
         });
-        let error = match read {
+        let entry = match step {
             Ok(Some(Ok((key, value)))) => return Some(Ok(Entry { key: key.to_vec(), value: value.to_vec() })),
-            Ok(None) => {
-                self.range = None;
-                return None;
-            }
-            Ok(Some(Err(error))) => error.to_string(),
-            Err(panic) => panic,
+            Ok(None) => None,
+            Ok(Some(Err(error))) => Some(Err(ReadError(error.to_string()))),
+            Err(panic) => Some(Err(ReadError(panic.to_string()))),
         };
         self.range = None;
-        Some(Err(ReadError(error)))
+        entry
     }
 }

@@ -2,6 +2,8 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 
+use crate::store::engine::memory::Fault;
+
 /// One step.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -22,6 +24,16 @@ pub enum Action {
     DeleteEndpoint(Index),
     Prune(Index),
     Reopen,
+    /// The process dies, and another one opens what it left.
+    Crash {
+        seed: u64,
+    },
+    /// The batch of a post fails, and the process dies of it.
+    Fault {
+        fault: Fault,
+        post: Vec<Post>,
+        seed: u64,
+    },
 }
 
 /// One event of a post.
@@ -70,6 +82,7 @@ pub fn listings() -> impl Strategy<Value = Vec<Listing>> {
 
 fn action() -> impl Strategy<Value = Action> {
     let index = any::<Index>;
+    let fault = prop::sample::select(vec![Fault::BeforeApplying, Fault::BeforeSyncing, Fault::AfterSyncing]);
     prop_oneof![
         2 => (0..3usize).prop_map(|account| Action::PutEndpoint { account }),
         8 => vec(vec(post(), 1..4), 1..4).prop_map(Action::Accept),
@@ -83,6 +96,9 @@ fn action() -> impl Strategy<Value = Action> {
         1 => index().prop_map(Action::DeleteEndpoint),
         1 => index().prop_map(Action::Prune),
         1 => Just(Action::Reopen),
+        1 => any::<u64>().prop_map(|seed| Action::Crash { seed }),
+        1 => (fault, vec(post(), 1..4), any::<u64>())
+            .prop_map(|(fault, post, seed)| Action::Fault { fault, post, seed }),
     ]
 }
 

@@ -1,8 +1,12 @@
 //! The store under test, and what its tests are made of.
 
 mod actions;
+mod bench;
 mod compare;
 mod damage;
+mod engine_damage;
+mod engines;
+mod ground;
 mod making;
 mod model;
 mod properties;
