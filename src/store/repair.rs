@@ -131,6 +131,7 @@ fn rebuild(
         lookalikes: false,
         read: 0,
         expected: 0,
+        gaps: Vec::new(),
         failed: None,
         on_progress,
     };
@@ -166,6 +167,8 @@ struct Rebuild<'a> {
     lookalikes: bool,
     read: u64,
     expected: u64,
+    /// Keys that could not be read in order; that a look-up finds one of them does not count.
+    gaps: Vec<Gap>,
     /// What went wrong where it could not be returned.
     failed: Option<RepairError>,
     on_progress: OnProgress<'a>,
@@ -248,6 +251,7 @@ impl Notes for Rebuild<'_> {
     }
 
     fn gap(&mut self, gap: &Gap) {
+        self.gaps.push(gap.clone());
         self.lose(Lost::Rows, &keys::describe_place(&gap.from), gap.to_string());
     }
 

@@ -109,6 +109,10 @@ fn end_of_gap(from: &[u8], end: &[u8], reads: impl Fn(&[u8]) -> bool) -> Option<
             }
         }
     }
+    // A key of fewer bytes lies before the same with zeros behind it.
+    let shortest = high.iter().rposition(|byte| *byte > 0).map_or(0, |last| last + 1);
+    let shorter = (shortest..high.len()).find(|length| high.get(..*length).is_some_and(|key| key > from && reads(key)));
+    high.truncate(shorter.unwrap_or(high.len()));
     Some(high)
 }
 
@@ -274,7 +278,7 @@ fn join(rows: &[NamedRow]) -> Result<Vec<u8>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::engine::{CommitError, ReadError, Write};
+    use crate::store::engine::{Aside, CommitError, CopyError, ReadError, Write, Writes};
 
     /// Keys of two bytes, some of which lie on pages that cannot be read.
     struct Holes(Vec<(u16, u16)>);
@@ -312,6 +316,10 @@ mod tests {
 
         fn commit(&self, _: Vec<Write>) -> Result<(), CommitError> {
             Ok(())
+        }
+
+        fn copy(&self, _: Aside) -> Result<Writes<'_>, CopyError> {
+            Err(CopyError::Busy)
         }
 
         fn approximate_size(&self) -> u64 {

@@ -1,12 +1,14 @@
 //! Damage to files: a stopped store of several segments has each of its files cut, zeroed, bit-flipped, removed,
 //! swapped and rolled back, in many ways. Each time either it does not open, with an error that says so, or `verify`
 //! names what is wrong, or the store is proven to have all of its rows as before. `MYTHICHOOKS_DAMAGE_FLIPS` sets the
-//! number of bits that are flipped in the largest file (60).
+//! number of bits that are flipped in the largest file (40).
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -17,9 +19,11 @@ use crate::support::{Receiver, Server, until};
 /// No check of so small a store takes longer, even where it reads around damage.
 const LONGEST: Duration = Duration::from_secs(120);
 const SEGMENT: usize = 512 * 1024;
+/// Checks that run at a time.
+const WORKERS: usize = 2;
 
 fn flips() -> usize {
-    std::env::var("MYTHICHOOKS_DAMAGE_FLIPS").map_or(60, |flips| flips.parse().unwrap())
+    std::env::var("MYTHICHOOKS_DAMAGE_FLIPS").map_or(40, |flips| flips.parse().unwrap())
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -116,19 +120,19 @@ fn post(server: &Server, round: usize) {
 }
 
 impl Stores {
-    fn make() -> Self {
+    fn make(engine: &str) -> Self {
         let stop = |server: &mut Server| assert!(server.terminate().success());
         let kept = |server: &Server| {
             let directory = tempfile::tempdir().unwrap();
             copy(&server.setup.data_dir(), directory.path());
             directory
         };
-        let mut other = Server::start();
+        let mut other = Server::setup().args(["--engine", engine]).start();
         other.admin().post("/v1/events", &json!({"type": "batch.completed", "data": {"object": {}}})).expect(202);
         stop(&mut other);
 
         let receiver = Receiver::start(|_, before| if before % 5 == 2 { 500 } else { 200 });
-        let mut server = Server::setup().schedule("1h").start();
+        let mut server = Server::setup().schedule("1h").args(["--engine", engine]).start();
         server.admin().endpoint(&receiver.url());
         post(&server, 0);
         stop(&mut server);
@@ -225,15 +229,35 @@ fn damaged(name: &Path, bytes: &[u8], stores: &Stores) -> Vec<(String, Option<Ve
 }
 
 #[test]
-fn whatever_is_done_to_a_file_is_found_or_does_no_harm() {
-    let stores = Stores::make();
+fn whatever_is_done_to_a_file_of_sled_is_found_or_does_no_harm() {
+    is_found_or_does_no_harm("sled");
+}
+
+#[test]
+fn whatever_is_done_to_a_file_of_redb_is_found_or_does_no_harm() {
+    is_found_or_does_no_harm("redb");
+}
+
+fn is_found_or_does_no_harm(engine: &str) {
+    let stores = Stores::make(engine);
     let mut outcomes: BTreeMap<(PathBuf, Outcome), Vec<String>> = BTreeMap::new();
     let mut names = Vec::new();
     for (name, bytes) in files(&stores.sound.path().join("store")) {
         let name = Path::new("store").join(name);
-        for (how, form) in damaged(&name, &bytes, &stores) {
-            let what = format!("{} {how}", name.display());
-            let outcome = stores.try_damage(&what, &name, form.as_deref());
+        let forms = damaged(&name, &bytes, &stores);
+        let (tried, next) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(|| {
+                    while let Some((how, form)) = forms.get(next.fetch_add(1, Ordering::SeqCst)) {
+                        let what = format!("{} {how}", name.display());
+                        let outcome = stores.try_damage(&what, &name, form.as_deref());
+                        tried.lock().unwrap().push((outcome, how.clone()));
+                    }
+                });
+            }
+        });
+        for (outcome, how) in tried.into_inner().unwrap() {
             outcomes.entry((name.clone(), outcome)).or_default().push(how);
         }
         names.push(name);
@@ -251,10 +275,19 @@ fn whatever_is_done_to_a_file_is_found_or_does_no_harm() {
     assert_eq!(found("store/manifest", Outcome::Named), 0, "a manifest is believed or not");
 }
 
-/// Of a store that is damaged anywhere, repair makes one that is sound, or says that it cannot; and a server starts on it.
 #[test]
-fn what_is_repaired_is_sound_and_serves() {
-    let stores = Stores::make();
+fn what_is_repaired_of_sled_is_sound() {
+    is_sound_when_repaired("sled");
+}
+
+#[test]
+fn what_is_repaired_of_redb_is_sound() {
+    is_sound_when_repaired("redb");
+}
+
+/// Of a store that is damaged anywhere, repair makes one that is sound, or says that it cannot.
+fn is_sound_when_repaired(engine: &str) {
+    let stores = Stores::make(engine);
     let engine = files(&stores.sound.path().join("store"))
         .into_iter()
         .max_by_key(|(_, bytes)| bytes.len())

@@ -15,7 +15,7 @@ fn held_by(damage: impl Fn(&str, &str) -> String, ordered: bool) {
     let api = server.admin();
     let body = json!({"url": receiver.url(), "event_types": ["*"], "ordered": ordered});
     let endpoint = api.post("/v1/endpoints", &body).expect(201)["id"].as_str().unwrap().to_owned();
-    api.patch(&format!("/v1/endpoints/{endpoint}"), &json!({"status": "paused"})).expect(200);
+    api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"status": "paused"})).expect(200);
     let events: Vec<String> = (0..3).map(|_| api.event()).collect();
     let read = api.get(&format!("/v1/events/{}", events[1])).expect(200);
     let delivery = read["deliveries"][0]["id"].as_str().unwrap().to_owned();
@@ -25,7 +25,7 @@ fn held_by(damage: impl Fn(&str, &str) -> String, ordered: bool) {
     server.setup.set_env("FAILPOINTS", Some(&point));
     server.start_again();
     let api = server.admin();
-    api.patch(&format!("/v1/endpoints/{endpoint}"), &json!({"status": "enabled"})).expect(200);
+    api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"status": "enabled"})).expect(200);
     let received = || receiver.requests().iter().map(Recorded::event_id).collect::<HashSet<_>>();
     until("the others are received", || received().contains(&events[0]) && received().contains(&events[2]));
     for _ in 0..5 {

@@ -32,6 +32,7 @@ impl Try {
     pub fn all(kind: EngineKind) -> Vec<Self> {
         match kind {
             EngineKind::Sled => std::iter::once(Self::AsItIs).chain(CUTS.map(|cut| Self::LogAlone { cut })).collect(),
+            EngineKind::Redb => vec![Self::AsItIs],
         }
     }
 

@@ -189,6 +189,9 @@ impl<'a> Rebuild<'a> {
     /// An event that is kept, by look-ups.
     pub(super) fn kept_event(&self, key: EventKey) -> Option<Event> {
         let row = Row::Event(key).key();
+        if self.gaps.iter().any(|gap| (&gap.from..&gap.to).contains(&&row)) {
+            return None;
+        }
         let value = self.rows.get(&row).ok().flatten()?;
         let (stored, inline) = reading::event(&self.rows, key).ok().flatten()?;
         let body = reading::body(&self.rows, &stored, inline).ok().flatten()?;

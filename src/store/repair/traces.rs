@@ -95,10 +95,12 @@ impl Rebuild<'_> {
                 }
             }
         }
+        while deliveries.take(&mut Silent).is_some() {}
         let mut extras = Cursor::of_kind(self.engine, kind::EXTRA, &mut Silent);
         while let Some(found) = extras.take(&mut Silent) {
             if let Row::Extra(event, id) = found.row
-                && !matches!(reading::delivery(&self.rows, id), Ok(Some(_)))
+                && (deliveries.is_unread(&Row::Delivery(id))
+                    || !matches!(reading::delivery(&self.rows, id), Ok(Some(_))))
             {
                 self.traces.insert(id, Trace::of(event));
             }
