@@ -335,10 +335,23 @@ fn is_sound_when_repaired(engine: &str) {
         assert!(check.status.success(), "{what}: {checked}\n{told}");
         assert!(told["events"].as_u64() > Some(0), "{what}: {told}");
         println!("{what}: {} events, {} deliveries, {} losses", told["events"], told["deliveries"], told["lost"]);
+        if saved == 0 {
+            serves(&to);
+        }
         if name != log {
             assert_eq!((&told["events"], &told["lost"]), (&json!(4_000), &json!(0)), "{what}: {told}");
         }
         saved += 1;
     }
     assert!(saved * 2 > count, "only {saved} of {count} were saved at all");
+}
+
+fn serves(directory: &Path) {
+    let setup = Server::setup();
+    copy(directory, &setup.data_dir());
+    let mut server = setup.start();
+    let id = server.admin().event();
+    assert_eq!(server.admin().get(&format!("/v1/events/{id}")).expect(200)["id"], id.as_str());
+    assert!(server.terminate().success());
+    server.verify_store();
 }

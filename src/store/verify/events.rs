@@ -63,7 +63,7 @@ impl<'a> Check<'a> {
         if let Err(error) = self.body(stored, inline, apart, walk.bodies.is_unread(&Row::Body(key))) {
             self.find_error(&row, &error);
         }
-        expected_rows(stored, |row| self.tally.expect(row));
+        expected_rows(stored, |row| self.tally.add(row));
         self.deliveries_before(walk, Some(event.first_delivery));
         let first = event.first_delivery.as_u128();
         for n in 0..event.delivery_count {
@@ -163,7 +163,7 @@ impl<'a> Check<'a> {
                 Ok(Some((event, _))) => {
                     self.tells_as(delivery, &event.event);
                     if !is_in_block(&event.event, id) {
-                        self.tally.expect(&Row::Extra(event.event.key, id).key());
+                        self.tally.add(&Row::Extra(event.event.key, id).key());
                     }
                 }
                 Ok(None) => self.demand(false, &row, "its event is missing"),
@@ -172,7 +172,7 @@ impl<'a> Check<'a> {
             },
         }
         for index in index_rows(&stored) {
-            self.tally.expect(&index.key());
+            self.tally.add(&index.key());
         }
         self.attempts(walk, &stored, &inline, &attempts);
         if let Some(Some(progress)) = self.progress.get(&delivery.endpoint_id) {

@@ -27,13 +27,13 @@ impl Check<'_> {
             while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
                 if matches!(row, Row::ProducerId(_) | Row::Idempotency(_)) {
                     match Self::decoded::<Link>(&entry) {
-                        Ok((Link(key), _)) => self.tally.meet(&keys::with_id(&entry.key, key.as_u128())),
+                        Ok((Link(key), _)) => self.tally.take_off(&keys::with_id(&entry.key, key.as_u128())),
                         Err(error) => self.find_error(&row, &error),
                     }
                     continue;
                 }
                 self.demand(entry.value.is_empty(), &row, "it has a value");
-                self.tally.meet(&entry.key);
+                self.tally.take_off(&entry.key);
             }
         }
     }

@@ -19,7 +19,7 @@ impl Tally {
     }
 
     /// A row is expected.
-    pub fn expect(&mut self, row: &[u8]) {
+    pub fn add(&mut self, row: &[u8]) {
         let hash = self.hasher.hash_one(row);
         if let Some(sum) = self.boxes.get_mut(place(hash)) {
             *sum = sum.wrapping_add(hash | 1);
@@ -27,7 +27,7 @@ impl Tally {
     }
 
     /// A row is there.
-    pub fn meet(&mut self, row: &[u8]) {
+    pub fn take_off(&mut self, row: &[u8]) {
         let hash = self.hasher.hash_one(row);
         if let Some(sum) = self.boxes.get_mut(place(hash)) {
             *sum = sum.wrapping_sub(hash | 1);
@@ -57,12 +57,12 @@ mod tests {
     fn two_orders_of_the_same_are_even_and_a_difference_is_suspected() {
         let mut tally = Tally::new();
         for n in 0..100_000_u32 {
-            tally.expect(&n.to_be_bytes());
-            tally.meet(&(99_999 - n).to_be_bytes());
+            tally.add(&n.to_be_bytes());
+            tally.take_off(&(99_999 - n).to_be_bytes());
         }
         assert!(tally.is_even());
-        tally.expect(b"missing");
-        tally.meet(b"surplus");
+        tally.add(b"missing");
+        tally.take_off(b"surplus");
         assert!(!tally.is_even());
         assert!(tally.suspects(b"missing") && tally.suspects(b"surplus"));
         let suspects = (0..100_000_u32).filter(|n| tally.suspects(&n.to_be_bytes())).count();
