@@ -142,6 +142,28 @@ impl ApiClient {
         if let Some(id) = last_id {
             request = request.insert_header(("last-event-id", id));
         }
+        self.open(request).await
+    }
+
+    /// Opens an answer that is not JSON and can be of any length.
+    pub async fn download(
+        &self,
+        path: &[&str],
+    ) -> Result<
+        awc::ClientResponse<impl futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>> + use<>>,
+        CliError,
+    > {
+        let request = self.request(Method::GET, path, &Query::new())?;
+        self.open(request.insert_header((ACCEPT, "application/octet-stream"))).await
+    }
+
+    async fn open(
+        &self,
+        request: ClientRequest,
+    ) -> Result<
+        awc::ClientResponse<impl futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>> + use<>>,
+        CliError,
+    > {
         let head = tokio::time::timeout(REQUEST_TIMEOUT, request.send()).await;
         let mut response = head.map_err(|_| self.timed_out())?.map_err(|error| self.unreachable(error))?;
         if response.status().is_success() {

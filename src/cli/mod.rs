@@ -2,6 +2,7 @@
 //! One file or folder per command; what several share (client, tables, output) has files of its own.
 
 mod audit_log;
+mod backup;
 mod client;
 mod connection;
 mod data_dir;
@@ -24,6 +25,7 @@ mod receiver;
 mod repair;
 mod resource;
 mod resource_name;
+mod restore;
 mod serve;
 mod sse;
 mod stats;
@@ -38,6 +40,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, e
 
 use self::{
     audit_log::AuditLogArgs,
+    backup::BackupArgs,
     connection::{CONNECTION_ARGS, ConnectionArgs},
     delivery::DeliveryCommand,
     demo::DemoArgs,
@@ -48,6 +51,7 @@ use self::{
     listen::ListenArgs,
     migrate::MigrateArgs,
     repair::RepairArgs,
+    restore::RestoreArgs,
     serve::ServeArgs,
     stats::StatsArgs,
     tail::TailArgs,
@@ -80,12 +84,14 @@ struct Cli {
 enum Command {
     /// Run the server
     Serve(Box<ServeArgs>),
-    /// Check a stopped server's store, or a copy of one
+    /// Check a stopped server's store, or a backup
     Verify(VerifyArgs),
     /// Move a stopped server's store to another engine
     Migrate(MigrateArgs),
     /// Make a new store of what is whole in a damaged one
     Repair(RepairArgs),
+    /// Make a store of a backup
+    Restore(RestoreArgs),
     /// See the whole job done: a scratch store, a server, a receiver, events, retries
     Demo(DemoArgs),
     /// A receiver for people who build one: verifies, prints, and fails or is slow on purpose
@@ -100,6 +106,14 @@ enum Command {
     EventType(Client<EventTypeCommand>),
     /// Make, list and revoke API tokens
     Token(Client<TokenCommand>),
+    /// Take a copy of a running server's store, whole and consistent
+    #[command(after_help = "Examples:
+  mythichooks backup /backup/mythichooks.backup
+  mythichooks backup - | ssh safe 'cat > mythichooks.backup'
+
+All of it is checked as it comes. If anything is wrong, there is no FILE and the exit code is 1. The copy is not
+encrypted: it holds signing secrets and payloads, and FILE is readable by its owner alone.")]
+    Backup(ClientLeaf<BackupArgs>),
     /// Who changed what, newest first
     #[command(after_help = "Example:
   mythichooks audit-log --action endpoint.updated --since 24h")]
@@ -134,8 +148,8 @@ struct ClientLeaf<A: Args> {
 }
 
 /// The client commands: they take the connection's options before and after their own name.
-const CLIENT_COMMANDS: [&str; 8] =
-    ["event", "endpoint", "delivery", "event-type", "token", "audit-log", "stats", "tail"];
+const CLIENT_COMMANDS: [&str; 9] =
+    ["event", "endpoint", "delivery", "event-type", "token", "backup", "audit-log", "stats", "tail"];
 
 /// The command tree. The options of the connection stand at the top and at every client command, where they are
 /// global, so that clap carries the values down; the other commands do not have them.
@@ -194,6 +208,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Verify(args) => args.run(),
         Command::Migrate(args) => args.run(),
         Command::Repair(args) => args.run(),
+        Command::Restore(args) => args.run(),
         Command::Demo(args) => block_on(args.run()),
         Command::Listen(args) => block_on(args.run()),
         Command::Event(client) => block_on(client.command.run(&client.connection)),
@@ -201,6 +216,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Delivery(client) => block_on(client.command.run(&client.connection)),
         Command::EventType(client) => block_on(client.command.run(&client.connection)),
         Command::Token(client) => block_on(client.command.run(&client.connection)),
+        Command::Backup(client) => block_on(client.args.run(&client.connection)),
         Command::AuditLog(client) => block_on(client.args.run(&client.connection)),
         Command::Stats(client) => block_on(client.args.run(&client.connection)),
         Command::Tail(client) => block_on(client.args.run(&client.connection)),

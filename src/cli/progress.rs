@@ -1,12 +1,74 @@
-//! How far a long command has come: one line on standard error that is written over, where that is a terminal; nothing
-//! elsewhere.
+//! How far a long command has come, on a terminal's standard error; nothing where nobody looks.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Read, Write as _};
+
+use crate::domain::byte_size::ByteSize;
+
+/// A line is written anew after so many bytes.
+const STEP: u64 = 4 << 20;
+
+/// The line, and what it counts.
+#[derive(Debug)]
+pub struct Progress {
+    what: &'static str,
+    of: Option<u64>,
+    done: u64,
+    shown: u64,
+    terminal: bool,
+}
+
+impl Progress {
+    /// Of something that has so many bytes, if that is known.
+    pub fn new(what: &'static str, of: Option<u64>) -> Self {
+        Self { what, of, done: 0, shown: 0, terminal: io::stderr().is_terminal() }
+    }
+
+    /// So many more bytes.
+    pub fn advance(&mut self, bytes: usize) {
+        self.done = self.done.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if self.terminal && self.done - self.shown >= STEP {
+            self.shown = self.done;
+            let done = ByteSize::from_bytes(self.done & !((1 << 20) - 1));
+            let percent = self.of.filter(|of| *of > 0).map(|of| format!(" ({} %)", self.done.saturating_mul(100) / of));
+            // Where nobody reads it, nothing is amiss.
+            let _ = write!(io::stderr(), "\r{} {done}{}   ", self.what, percent.unwrap_or_default());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown > 0 {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}
+
+/// A reader that is counted.
+pub struct Counted<R> {
+    source: R,
+    progress: Progress,
+}
+
+impl<R> Counted<R> {
+    /// Counts what is read from here.
+    pub fn new(source: R, progress: Progress) -> Self {
+        Self { source, progress }
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.progress.advance(read);
+        Ok(read)
+    }
+}
 
 /// The bar's width.
 const WIDTH: u64 = 30;
 
-/// The line.
+/// One line that is written over, for work that is counted in pieces.
 pub struct ProgressBar {
     shown: bool,
     what: &'static str,

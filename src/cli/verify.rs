@@ -1,4 +1,4 @@
-//! `mythichooks verify`: checks a stopped server's store, or a copy of one, and names what is wrong.
+//! `mythichooks verify`: checks a stopped server's store, or a backup, and names what is wrong.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,18 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
+    backup,
     data_dir::default_data_dir,
     error::CliError,
     output::{Output, Tone},
     progress::ProgressBar,
+    restore,
 };
-use crate::store::{Group, Report, verify};
+use crate::store::{
+    Group, Report,
+    backup::{Restored, check_archive},
+    verify,
+};
 
 /// Of each group so many findings are shown; `--json` has them all.
 const MOST_SHOWN: usize = 50;
@@ -20,6 +26,7 @@ const MOST_SHOWN: usize = 50;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mythichooks verify --data-dir /var/lib/mythichooks
+  mythichooks verify --backup /backup/mythichooks.backup
   mythichooks verify --json | jq .groups
 
 Reads every row and checks its checksum, and that events, deliveries, endpoints, queues, due times, lists and counts
@@ -35,6 +42,12 @@ pub struct VerifyArgs {
     /// Where the store is kept [default: systemd's state directory, else ./mythichooks-data]
     #[arg(long, env = "MYTHICHOOKS_DATA_DIR", value_name = "DIR", default_value_os_t = default_data_dir(), hide_default_value = true)]
     data_dir: PathBuf,
+    /// Check this backup instead: its checksums, counts and digest, and the rows in it against each other
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    backup: Option<PathBuf>,
+    /// Where the backup's rows are put for that [default: the system's directory for temporary files]
+    #[arg(long, value_name = "DIR", requires = "backup")]
+    scratch_dir: Option<PathBuf>,
     /// Print the report as JSON, with up to 10,000 findings, and no progress
     #[arg(long)]
     json: bool,
@@ -43,14 +56,25 @@ pub struct VerifyArgs {
 impl VerifyArgs {
     /// Checks, prints what was found, and fails if something is wrong.
     pub fn run(&self) -> Result<(), CliError> {
-        let mut bar = ProgressBar::new("checking", self.json);
-        let report = verify(&self.data_dir, &mut |done, of| bar.tell(done, of))?;
-        drop(bar);
+        let Some(backup) = &self.backup else {
+            let mut bar = ProgressBar::new("checking", self.json);
+            let report = verify(&self.data_dir, &mut |done, of| bar.tell(done, of))?;
+            drop(bar);
+            return self.tell(&report, None);
+        };
+        let scratch = self.scratch_dir.clone().unwrap_or_else(std::env::temp_dir).join(scratch_name()?);
+        let checked = check_archive(restore::open(backup)?, &scratch);
+        let mut checked = checked.map_err(|error| CliError::Failed(format!("{}: {error}", backup.display())))?;
+        let report = checked.report.take().unwrap_or_default();
+        self.tell(&report, Some(&checked))
+    }
+
+    fn tell(&self, report: &Report, archive: Option<&Restored>) -> Result<(), CliError> {
         let output = Output::stdout();
         if self.json {
-            output.document(&document(&report))?;
+            output.document(&document(report, archive))?;
         } else {
-            show(output, &report)?;
+            show(output, report)?;
         }
         if report.is_sound() {
             Ok(())
@@ -80,12 +104,19 @@ fn show(output: Output, report: &Report) -> Result<(), CliError> {
     ))
 }
 
-fn document(report: &Report) -> String {
+/// A name that nobody can foresee, since the directory may be everybody's.
+fn scratch_name() -> Result<String, CliError> {
+    let mut random = [0_u8; 8];
+    getrandom::fill(&mut random).map_err(|error| CliError::system("no random bytes", std::io::Error::other(error)))?;
+    Ok(format!("mythichooks-verify-{:016x}", u64::from_be_bytes(random)))
+}
+
+fn document(report: &Report, archive: Option<&Restored>) -> String {
     let groups = Group::ALL.into_iter().filter(|group| report.found_in(*group) > 0);
     let groups: serde_json::Map<_, _> =
         groups.map(|group| (group.name().to_owned(), report.found_in(group).into())).collect();
     let findings: Vec<_> = report.findings.iter().map(|finding| &finding.text).collect();
-    json!({
+    let mut document = json!({
         "sound": report.is_sound(),
         "rows": report.rows,
         "events": report.events,
@@ -96,6 +127,9 @@ fn document(report: &Report) -> String {
         "found": report.found,
         "groups": groups,
         "findings": findings,
-    })
-    .to_string()
+    });
+    if let Some(archive) = archive {
+        document["backup"] = backup::described(&archive.origin, &archive.trailer);
+    }
+    document.to_string()
 }

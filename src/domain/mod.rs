@@ -16,6 +16,7 @@ pub mod json;
 pub mod request_headers;
 mod retry_schedule;
 pub mod schedule;
+pub mod session;
 pub mod signature;
 pub mod subscription;
 pub mod time;

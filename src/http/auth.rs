@@ -82,6 +82,19 @@ pub struct Caller<R> {
     right: PhantomData<R>,
 }
 
+impl<R: Right> Caller<R> {
+    /// Who holds this token's rights, if they suffice.
+    ///
+    /// # Errors
+    /// 403: they do not.
+    pub fn new(token: Arc<Token>) -> Result<Self, Problem> {
+        match R::refuses(&token) {
+            Some(why) => Err(Problem::new(Kind::Forbidden, why)),
+            None => Ok(Self { token, right: PhantomData }),
+        }
+    }
+}
+
 impl<R> Caller<R> {
     /// The token.
     pub fn token(&self) -> &Arc<Token> {
@@ -143,10 +156,7 @@ impl<R: Right> FromRequest for Caller<R> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(authenticate(request).and_then(|token| match R::refuses(&token) {
-            Some(why) => Err(Problem::new(Kind::Forbidden, why)),
-            None => Ok(Self { token, right: PhantomData }),
-        }))
+        ready(authenticate(request).and_then(Self::new))
     }
 }
 

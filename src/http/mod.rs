@@ -1,5 +1,5 @@
-//! The HTTP floor: the admin API (contract, section 3), its OpenAPI document, the probes and `/metrics`. Handlers check
-//! and translate; what things mean is decided on the ground floor, and the store and the actors do the work.
+//! The HTTP floor: the admin API (contract, section 3), its OpenAPI document, the probes, `/metrics`, and the dashboard
+//! (section 6), which stands beside the API and goes through the same checks. Handlers check and translate; what things mean is decided on the ground floor, and the store and the actors do the work.
 //!
 //! The order of checks is the same on every route: route and method (404, 405), token (401), role (403), media type
 //! (415), size (413), syntax and types (400), meaning (422), existence (404), conflict (409). 400 is for what the OpenAPI
@@ -10,6 +10,7 @@ mod api;
 pub mod auth;
 mod bounded;
 mod catalog;
+mod dashboard;
 mod duration_range;
 mod extract;
 mod lifecycle;
@@ -18,6 +19,7 @@ mod metrics;
 mod openapi;
 pub mod problem;
 mod schema;
+mod sessions;
 mod text;
 mod tokens;
 
@@ -27,6 +29,7 @@ use actix_web::web;
 use bytes::Bytes;
 
 pub use catalog::{Catalog, CatalogError};
+pub use dashboard::{Accent, Logo, LookError, PlatformName, PortalLook, PublicUrl};
 pub use lifecycle::{Lifecycle, Phase};
 pub use tokens::{TokenText, TokenTextError, Tokens};
 
@@ -43,6 +46,10 @@ pub struct Settings {
     pub max_event_size: usize,
     /// Whether endpoints may have `http` URLs.
     pub allow_http: bool,
+    /// How the dashboard looks to customers.
+    pub portal: PortalLook,
+    /// Where browsers find the server, if not at its own address.
+    pub public_url: Option<PublicUrl>,
 }
 
 /// Everything that handlers need; cheap to clone.
@@ -57,6 +64,9 @@ struct Parts {
     settings: Settings,
     catalog: Catalog,
     tokens: Tokens,
+    sessions: sessions::Sessions,
+    sign_ins: dashboard::Throttle,
+    assets: dashboard::Assets,
     lifecycle: Lifecycle,
     /// Made when first asked for: a start does not wait for it.
     document: OnceLock<Bytes>,
@@ -71,6 +81,9 @@ pub enum LoadError {
     /// The tokens were not read.
     #[error("the tokens cannot be read: {0}")]
     Tokens(StoreError),
+    /// The sessions were not read.
+    #[error("the sessions cannot be read: {0}")]
+    Sessions(StoreError),
 }
 
 impl Api {
@@ -84,9 +97,22 @@ impl Api {
     ) -> Result<Self, LoadError> {
         let catalog = Catalog::load(&store)?;
         let tokens = Tokens::load(&store).map_err(LoadError::Tokens)?;
-        let lifecycle = Lifecycle::new();
-        let document = OnceLock::new();
-        Ok(Self(Arc::new(Parts { store, clock, registry, live, settings, catalog, tokens, lifecycle, document })))
+        let sessions = sessions::Sessions::load(&store).map_err(LoadError::Sessions)?;
+        let assets = dashboard::Assets::new(&settings.portal);
+        Ok(Self(Arc::new(Parts {
+            store,
+            clock,
+            registry,
+            live,
+            settings,
+            catalog,
+            tokens,
+            sessions,
+            sign_ins: dashboard::Throttle::default(),
+            assets,
+            lifecycle: Lifecycle::new(),
+            document: OnceLock::new(),
+        })))
     }
 
     /// The store.
@@ -124,6 +150,27 @@ impl Api {
         &self.0.tokens
     }
 
+    /// The dashboard's sessions.
+    fn sessions(&self) -> &sessions::Sessions {
+        &self.0.sessions
+    }
+
+    /// Who tried to sign in lately.
+    fn sign_ins(&self) -> &dashboard::Throttle {
+        &self.0.sign_ins
+    }
+
+    /// The dashboard's files.
+    fn assets(&self) -> &dashboard::Assets {
+        &self.0.assets
+    }
+
+    /// Whether these rights are still somebody's: the token's, or a portal session's.
+    fn still_holds(&self, token: &crate::domain::token::Token) -> bool {
+        let now = self.clock().wall();
+        self.tokens().still_holds(token, now) || self.sessions().still_holds(token, now)
+    }
+
     /// The switch of `/readyz`.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
@@ -145,11 +192,12 @@ impl Api {
     }
 }
 
-/// Adds all routes of this floor to an application. Its default service answers 404.
+/// Adds all routes of this floor to an application; what is unknown is answered 404.
 pub fn configure(api: Api) -> impl Fn(&mut web::ServiceConfig) + Clone {
     let api = web::Data::new(api);
     move |config| {
         config.app_data(api.clone());
         api::configure(config);
+        dashboard::configure(config);
     }
 }

@@ -119,6 +119,12 @@ impl Tokens {
         (same && is_valid(token, now)).then(|| Arc::clone(token))
     }
 
+    /// The token with this id, if it is there and has not expired.
+    pub fn by_id(&self, id: TokenId, now: Timestamp) -> Option<Arc<Token>> {
+        let tokens = self.by_digest.load();
+        tokens.values().find(|token| token.id == id && is_valid(token, now)).cloned()
+    }
+
     /// Whether this token is still there and has not expired.
     pub fn still_holds(&self, token: &Token, now: Timestamp) -> bool {
         self.by_digest.load().contains_key(&token.digest) && is_valid(token, now)

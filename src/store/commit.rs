@@ -177,10 +177,11 @@ impl Writer {
         }
     }
 
-    fn commit(&self, work: Work, closing: bool) -> Result<(), StoreError> {
+    fn commit(&self, mut work: Work, closing: bool) -> Result<(), StoreError> {
         let shared = &self.shared;
         let now = shared.clock.wall();
         let minutes = shared.statistics().to_write(now, closing);
+        shared.traffic().write(&mut work, now, closing)?;
         let Some(batch) = work.finish(&minutes)? else { return Ok(()) };
         fail::fail_point!("store::commit", |_| Err(StoreError::Failed("an injected failure".to_owned())));
         self.check_room_for(&batch.writes)?;
@@ -207,6 +208,7 @@ impl Writer {
         }
         if !batch.changes.is_empty() {
             statistics::count(shared, &batch.changes);
+            shared.traffic().count(now, &batch.changes);
             if let Some(observer) = shared.observer.get()
                 && catch_unwind(AssertUnwindSafe(|| observer.committed(&batch.changes))).is_err()
             {

@@ -45,17 +45,31 @@ impl DirectoryLock {
     }
 }
 
-/// Makes the directory unless it is there; only its owner may look into it.
+/// Makes the directory unless it is there, with those above it, and has their names on stable storage; only its owner
+/// may look into it.
+///
+/// # Errors
+/// It cannot be made, or something else is in its place.
 pub fn make(directory: &Path) -> Result<(), OpenError> {
+    make_with_mode(directory, 0o700)
+}
+
+fn make_with_mode(directory: &Path, mode: u32) -> Result<(), OpenError> {
     if directory.is_dir() {
         return Ok(());
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let synced = made.and_then(|()| match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => sync_directory(Path::new(".")),
-    });
-    synced.map_err(io_at(directory))
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_with_mode(parent, 0o777)?;
+    match DirBuilder::new().mode(mode).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {
+            return Err(io_at(directory)(error));
+        }
+        _ => {}
+    }
+    sync_directory(parent).map_err(io_at(parent))
 }
 
 /// Whether there is a store in the directory.
@@ -69,25 +83,21 @@ pub fn create(directory: &Path, kind: EngineKind, cache: u64) -> Result<(), Open
     let unfinished = begin(directory)?;
     let id = StoreId::random().map_err(io_at(directory))?;
     engine::create(kind, &unfinished.join(kind.name()), cache, vec![first_row(id)?])?;
-
-    Manifest { format: FORMAT, engine: kind, id }.write(&unfinished)?;
-    finish(directory)
+    finish(directory, Manifest { format: FORMAT, engine: kind, id })
 }
 
-/// Makes the place where a new store is put together; what an earlier try left there goes.
+/// Makes a place for a new store, which is none until it is finished. What was begun before and not finished is gone.
 pub fn begin(directory: &Path) -> Result<PathBuf, OpenError> {
     let unfinished = directory.join(UNFINISHED);
-    match fs::remove_dir_all(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_at(&unfinished)(error)),
-        _ => {}
-    }
+    remove_unfinished(directory).map_err(io_at(&unfinished))?;
     fs::create_dir(&unfinished).map_err(io_at(&unfinished))?;
     Ok(unfinished)
 }
 
-/// Makes what was put together the store of the directory, in one step.
-pub fn finish(directory: &Path) -> Result<(), OpenError> {
+/// The new store is whole, and the engine's files are on stable storage: from here on it is the store of the directory.
+pub fn finish(directory: &Path, manifest: Manifest) -> Result<(), OpenError> {
     let unfinished = directory.join(UNFINISHED);
+    manifest.write(&unfinished)?;
     sync_directory(&unfinished).map_err(io_at(&unfinished))?;
     fs::rename(&unfinished, directory.join(STORE)).map_err(io_at(directory))?;
     sync_directory(directory).map_err(io_at(directory))
@@ -114,6 +124,33 @@ pub fn found(engine: &dyn Engine) -> Result<(), OpenError> {
 pub fn demand_engine(directory: &Path, asked: EngineKind) -> Result<(), OpenError> {
     let found = Manifest::read(&directory.join(STORE))?.engine;
     if found == asked { Ok(()) } else { Err(OpenError::OtherEngine { found, asked }) }
+}
+
+/// Whether nothing is in the directory, but for a lock and a store that was never finished.
+pub fn is_unused(directory: &Path) -> Result<bool, OpenError> {
+    for entry in fs::read_dir(directory).map_err(io_at(directory))? {
+        let name = entry.map_err(io_at(directory))?.file_name();
+        if name != LOCK && name != UNFINISHED {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Empties an unused directory; the caller holds its lock.
+pub fn clear(directory: &Path) -> io::Result<()> {
+    remove_unfinished(directory)?;
+    match fs::remove_file(directory.join(LOCK)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory.join(UNFINISHED)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the store in the directory.

@@ -8,6 +8,7 @@ mod quiet;
 mod redb;
 pub mod salvage;
 mod sled;
+pub mod writes;
 
 use std::{
     fmt,

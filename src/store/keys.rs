@@ -37,8 +37,10 @@
 //! | `P` endpoint | its progress: account, queue position, counts, health, whether it is deleted |
 //! | `Y` name, 0, part | a catalog entry |
 //! | `T` token, part | a token |
+//! | `W` digest | a session of the dashboard, or a link that opens one |
 //! | `L` audit id, part | an audit entry |
 //! | `M` minute | the counts of one minute |
+//! | `H` endpoint | its attempts of the last day, by the hour |
 //! | `Z` | totals, and the greatest id that was minted |
 //!
 //! *Part*: a record of any length is cut into rows of at most [`super::long::PART`] bytes: see [`super::long`].
@@ -97,8 +99,12 @@ pub enum Row {
     EventType(EventTypeName),
     /// `T`, in parts
     Token(TokenId),
+    /// `W`
+    Session([u8; 32]),
     /// `L`, in parts
     Audit(AuditId),
+    /// `H`
+    Traffic(EndpointId),
     /// `M`
     Minute(i64),
     /// `Z`
@@ -144,12 +150,14 @@ pub mod kind {
     pub const PROGRESS: u8 = b'P';
     pub const EVENT_TYPE: u8 = b'Y';
     pub const TOKEN: u8 = b'T';
+    pub const SESSION: u8 = b'W';
     pub const AUDIT: u8 = b'L';
     pub const MINUTE: u8 = b'M';
+    pub const TRAFFIC: u8 = b'H';
     pub const META: u8 = b'Z';
 
     /// All of them, in the order of keys.
-    pub const ALL: [u8; 20] = *b"ABCDEIKLMNOPQRSTUXYZ";
+    pub const ALL: [u8; 22] = *b"ABCDEHIKLMNOPQRSTUWXYZ";
 }
 
 impl Row {
@@ -184,7 +192,9 @@ impl Row {
             Self::Progress(id) => join(kind::PROGRESS, &[&id.to_be_bytes()]),
             Self::EventType(name) => join(kind::EVENT_TYPE, &[name.as_str().as_bytes(), &[0]]),
             Self::Token(id) => join(kind::TOKEN, &[&id.to_be_bytes()]),
+            Self::Session(digest) => join(kind::SESSION, &[digest]),
             Self::Audit(id) => join(kind::AUDIT, &[&id.to_be_bytes()]),
+            Self::Traffic(id) => join(kind::TRAFFIC, &[&id.to_be_bytes()]),
             Self::Minute(minute) => join(kind::MINUTE, &[&u64::try_from(*minute).unwrap_or(0).to_be_bytes()]),
             Self::Meta => vec![kind::META],
         }
@@ -244,7 +254,9 @@ impl Row {
             kind::PROGRESS => Self::Progress(bytes.endpoint()?),
             kind::EVENT_TYPE => Self::EventType(bytes.text_to_nul()?.parse().ok()?),
             kind::TOKEN => Self::Token(TokenId::from_be_bytes(bytes.take()?)),
+            kind::SESSION => Self::Session(bytes.take()?),
             kind::AUDIT => Self::Audit(AuditId::from_be_bytes(bytes.take()?)),
+            kind::TRAFFIC => Self::Traffic(bytes.endpoint()?),
             kind::MINUTE => Self::Minute(i64::from_be_bytes(bytes.take()?)),
             kind::META => Self::Meta,
             _ => return None,

@@ -49,7 +49,7 @@ impl FromStr for StoreId {
 }
 
 /// What a manifest says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// In which format the store is.
     pub format: u32,

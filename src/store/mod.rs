@@ -6,6 +6,7 @@
 
 mod accept;
 mod audit;
+pub mod backup;
 mod by_hand;
 mod codec;
 mod commit;
@@ -29,12 +30,14 @@ mod reading;
 pub mod records;
 mod repair;
 mod scan;
+mod sessions;
 mod settings;
 mod settle;
 mod shared;
 mod statistics;
 mod stored;
 mod streams;
+mod traffic;
 mod verify;
 mod witness;
 mod work;
@@ -44,7 +47,7 @@ mod tests;
 
 use std::{
     cell::{Cell, RefCell},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
 };
@@ -53,16 +56,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::clock::Clock;
 use commit::{Answer, Message, Request, RequestKind, Writer};
+pub use directory::make as make_directory;
 use engine::Engine;
 #[cfg(any(test, feature = "testing"))]
 pub use engine::memory;
-pub use engine::{EngineKind, UnknownEngine};
+pub use engine::{CopyError, EngineKind, UnknownEngine};
 pub use engine_change::{ChangeStep, EngineChange, EngineChangeError, Survey, Watch, change_engine};
 pub use errors::*;
 pub use filters::*;
+use manifest::Manifest;
 pub use records::*;
 pub use repair::{Loss, Lost, RepairError, RepairReport, repair};
 use shared::Shared;
+pub use traffic::HourOfTraffic;
 pub use verify::{Finding, Group, OnProgress, Report, verify};
 use witness::Witness;
 use work::Work;
@@ -88,8 +94,23 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// How far retention has come.
     walk: prune::Walk,
+    /// What the store says of itself on the disk.
+    manifest: Manifest,
+    directory: PathBuf,
+    free_space_floor: u64,
+    /// One copy is made at a time.
+    backups: Arc<Semaphore>,
     /// Dropped after the engine.
     _lock: directory::DirectoryLock,
+}
+
+/// What a store is started from.
+struct Opened {
+    lock: directory::DirectoryLock,
+    manifest: Manifest,
+    engine: Box<dyn Engine>,
+    /// One that lies in no directory has none.
+    witness: Option<Witness>,
 }
 
 impl Store {
@@ -108,8 +129,9 @@ impl Store {
         }
         let (manifest, engine) = directory::open(directory, options.cache)?;
         engine_change::clear_left_overs(directory, manifest.engine)?;
-        let witness = Witness::open(&directory::store_of(directory))?;
-        Self::start(lock, engine, Some(witness), directory, options, clock, commit::end_process)
+        let witness = Some(Witness::open(&directory::store_of(directory))?);
+        let opened = Opened { lock, manifest, engine, witness };
+        Self::start(opened, directory, options, clock, commit::end_process)
     }
 
     /// A store on an engine of the caller's. A commit that fails ends the store, not the process: what waits for it is
@@ -131,18 +153,18 @@ impl Store {
     fn on_engine(engine: Box<dyn Engine>, directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
         let lock = directory::DirectoryLock::take(directory)?;
         directory::found(&*engine)?;
-        Self::start(lock, engine, None, directory, options, clock, commit::end_writer)
+        let manifest = Manifest { format: manifest::FORMAT, ..Manifest::default() };
+        Self::start(Opened { lock, manifest, engine, witness: None }, directory, options, clock, commit::end_writer)
     }
 
     fn start(
-        lock: directory::DirectoryLock,
-        engine: Box<dyn Engine>,
-        witness: Option<Witness>,
+        opened: Opened,
         directory: &Path,
         options: Options,
         clock: Clock,
         last_resort: commit::LastResort,
     ) -> Result<Self, OpenError> {
+        let Opened { lock, manifest, engine, witness } = opened;
         let shared = Shared::load(engine, clock).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
@@ -164,6 +186,10 @@ impl Store {
             readers: Arc::new(Semaphore::new(READERS)),
             writer: Mutex::new(Some(thread)),
             walk: prune::Walk::default(),
+            manifest,
+            directory: directory.to_owned(),
+            free_space_floor: options.free_space_floor,
+            backups: Arc::new(Semaphore::new(1)),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })

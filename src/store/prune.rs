@@ -235,6 +235,8 @@ fn let_endpoints_go(work: &mut Work) -> Result<bool, StoreError> {
         }
         if shared.family(&keys::queue_of(id), Order::Ascending).next().transpose()?.is_none() {
             work.set_progress(id, None);
+            work.delete(Row::Traffic(id).key());
+            work.shared.traffic().forget(id);
             gone += 1;
         }
     }

@@ -90,8 +90,7 @@ pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<R
     let id = StoreId::random().map_err(RepairError::io(to))?;
     let unfinished = directory::begin(to)?;
     let mut report = rebuild(&salvaged, id, to, &unfinished, on_progress)?;
-    Manifest { format: FORMAT, engine: salvaged.kind, id }.write(&unfinished)?;
-    directory::finish(to)?;
+    directory::finish(to, Manifest { format: FORMAT, engine: salvaged.kind, id })?;
     report.notes = salvaged.notes;
     drop(salvaged.engine);
     salvage::remove(to)?;

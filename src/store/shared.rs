@@ -14,6 +14,7 @@ use super::{
     reading::{self, Rows},
     statistics::Statistics,
     stored::{Life, Meta, Progress},
+    traffic::Traffic,
 };
 use crate::{
     clock::Clock,
@@ -37,6 +38,7 @@ pub struct Shared {
     told: Mutex<HashSet<String>>,
     view: RwLock<View>,
     statistics: Mutex<Statistics>,
+    traffic: Mutex<Traffic>,
 }
 
 /// What was committed last; endpoints may be those of a batch that is being committed.
@@ -78,6 +80,7 @@ impl Shared {
         }
         let durable = meta.last_id;
         clock.not_before(DeliveryId::from_u128(durable).minted_at());
+        let traffic = Mutex::new(Traffic::load(&*engine)?);
         Ok(Self {
             engine,
             clock,
@@ -86,6 +89,7 @@ impl Shared {
             told: Mutex::default(),
             view: RwLock::new(View { endpoints, meta, durable }),
             statistics: Mutex::default(),
+            traffic,
         })
     }
 
@@ -117,6 +121,11 @@ impl Shared {
             }
             read => read,
         }
+    }
+
+    /// Each endpoint's attempts of the last day.
+    pub fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entries of a family of keys, in the given order.

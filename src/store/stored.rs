@@ -17,6 +17,7 @@ use crate::domain::{
     event::Event,
     event_type::EventType,
     ids::{DeliveryId, EventKey},
+    session::Session,
     time::Timestamp,
     token::Token,
 };
@@ -184,8 +185,10 @@ records! {
     Endpoint: "endpoint", 1;
     EventType: "event type", 1;
     Token: "token", 1;
+    Session: "session", 1;
     AuditEntry: "audit", 1;
     super::Minute: "minute", 1;
+    super::traffic::StoredTraffic: "traffic", 1;
 }
 
 /// An attempt's bytes; its answer's body stands raw behind the rest.

@@ -95,7 +95,6 @@ pub fn verify(directory: &Path, on_progress: OnProgress<'_>) -> Result<Report, O
 }
 
 /// Checks the rows of an engine.
-#[cfg(test)]
 pub(super) fn check(engine: &dyn Engine) -> Report {
     check_with(engine, &mut |_, _| {})
 }

@@ -1,5 +1,6 @@
 //! The binary as a program: help, exit codes, one server a directory, signals, sockets, environment, logs.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 use std::time::Duration;
 
@@ -26,8 +27,21 @@ fn is_option(line: &str) -> bool {
 
 #[test]
 fn the_help_of_every_command_is_complete() {
-    let commands =
-        ["serve", "demo", "listen", "event", "event send", "endpoint", "delivery", "token", "stats", "tail", "verify"];
+    let commands = [
+        "serve",
+        "demo",
+        "listen",
+        "event",
+        "event send",
+        "endpoint",
+        "delivery",
+        "token",
+        "stats",
+        "tail",
+        "verify",
+        "backup",
+        "restore",
+    ];
     let top = run(&["--help"]);
     assert_eq!(top.status.code(), Some(0));
     for command in commands.iter().filter(|command| !command.contains(' ')) {
@@ -93,6 +107,10 @@ fn wrong_usage_is_2() {
         &["event"],
         &["event", "send"],
         &["verify", "extra", "more"],
+        &["verify", "--backup", "a", "--data-dir", "b"],
+        &["backup"],
+        &["restore"],
+        &["restore", "a", "--engine", "none"],
         &[],
     ] {
         let output = run(args);
@@ -164,6 +182,13 @@ fn a_second_server_on_a_directory_is_refused() {
     server.admin().event();
     let verify = mythichooks().args(["verify", "--data-dir"]).arg(server.setup.data_dir()).output().unwrap();
     assert_eq!(verify.status.code(), Some(1), "verify on a store in use: {}", text(&verify));
+}
+
+#[test]
+fn a_data_directory_is_made_with_those_above_it() {
+    let server = Server::setup().data_in("above/further/data").start();
+    let mode = std::fs::metadata(server.setup.data_dir()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "only its owner may look into it");
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod api_idempotency;
 mod api_lists;
 mod api_observe;
 mod api_tokens;
+mod backup;
+mod backup_damage;
 mod bad_bodies;
 mod bad_input;
 mod bad_requests;

@@ -9,6 +9,7 @@ use super::super::data_dir::default_data_dir;
 use crate::{
     actors,
     domain::{byte_size::ByteSize, duration::HumanDuration, endpoint::EndpointDefaults, schedule::RetrySchedule},
+    http::{Accent, PlatformName, PublicUrl},
     outbound,
     store::EngineKind,
 };
@@ -77,6 +78,18 @@ pub struct ServeArgs {
     /// The certificate's private key (PEM)
     #[arg(long, env = "MYTHICHOOKS_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
+    /// Where browsers find the server, if not at its own address, as behind a proxy: for portal links and cookies
+    #[arg(long, env = "MYTHICHOOKS_PUBLIC_URL", value_name = "URL")]
+    pub(super) public_url: Option<PublicUrl>,
+    /// The platform's name, in place of ours, in the dashboard as customers see it
+    #[arg(long, env = "MYTHICHOOKS_PORTAL_NAME", value_name = "NAME")]
+    pub(super) portal_name: Option<PlatformName>,
+    /// The platform's logo there: SVG, PNG, JPEG or WebP, 64 KiB at most
+    #[arg(long, env = "MYTHICHOOKS_PORTAL_LOGO", value_name = "FILE")]
+    pub(super) portal_logo: Option<PathBuf>,
+    /// The colour of links there, like `#4f46e5`; dark enough to be read on white
+    #[arg(long, env = "MYTHICHOOKS_PORTAL_ACCENT", value_name = "COLOR")]
+    pub(super) portal_accent: Option<Accent>,
     /// Threads that answer API requests [default: one a core]
     #[arg(long, env = "MYTHICHOOKS_WORKERS", value_name = "NUMBER", default_value_t = cores(), hide_default_value = true, value_parser = threads)]
     pub(super) workers: usize,

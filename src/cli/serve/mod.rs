@@ -6,7 +6,13 @@ mod listener;
 mod logging;
 mod signals;
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::dev::ServerHandle;
 
@@ -14,9 +20,9 @@ pub use self::args::ServeArgs;
 use crate::{
     actors::{Actors, ActorsError},
     clock::Clock,
-    http::{self, Api, LoadError, Phase, TokenText, TokenTextError},
+    http::{self, Api, LoadError, Logo, Phase, PortalLook, TokenText, TokenTextError},
     outbound,
-    store::{OpenError, Options, Store, StoreError},
+    store::{OpenError, Options, Store, StoreError, make_directory},
 };
 
 /// Attempts under way get this long at the most when the server stops (contract, section 5).
@@ -28,14 +34,6 @@ pub enum ServeError {
     /// A flag or a file that it names.
     #[error("{0}")]
     Settings(String),
-    /// The data directory.
-    #[error("the data directory {path}: {source}")]
-    DataDirectory {
-        /// Which.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
     /// The store.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -79,12 +77,21 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     raise_file_limit();
     let clock = Clock::start();
     let given_token = read_given_token(args)?;
-    create_data_directory(&args.data_dir)?;
+    let portal_logo = read_portal_logo(args)?;
+    make_directory(&args.data_dir)?;
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
     let options = Options { engine: args.engine, cache: args.cache_size.bytes(), ..Options::default() };
     let store = Store::open(&args.data_dir, options, clock.clone())?;
-    let served = actix_rt::System::new().block_on(serve(args, given_token, clock, &store, outbound, bound));
+    let served = actix_rt::System::new().block_on(serve(
+        args,
+        given_token,
+        api_settings(args, portal_logo),
+        clock,
+        &store,
+        outbound,
+        bound,
+    ));
     store.close();
     served
 }
@@ -92,6 +99,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
 async fn serve(
     args: &ServeArgs,
     given_token: Option<TokenText>,
+    settings: http::Settings,
     clock: Clock,
     store: &Store,
     outbound: Arc<outbound::Shared>,
@@ -99,7 +107,7 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let mut signals = signals::Signals::new()?;
     let actors = Actors::start(store.clone(), clock.clone(), outbound, args.actor_settings())?;
-    let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), api_settings(args))?;
+    let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), settings)?;
     install_admin_token(args, given_token, &api).await?;
 
     let listen_file = args.listen_file.clone();
@@ -140,11 +148,22 @@ async fn stop(actors: &Actors, server: &ServerHandle, signals: &mut signals::Sig
     }
 }
 
-fn api_settings(args: &ServeArgs) -> http::Settings {
+fn api_settings(args: &ServeArgs, portal_logo: Option<Logo>) -> http::Settings {
+    let (name, accent) = (args.portal_name.clone(), args.portal_accent);
     http::Settings {
+        portal: PortalLook { name, logo: portal_logo, accent },
+        public_url: args.public_url.clone(),
         max_event_size: usize::try_from(args.max_event_size.bytes()).unwrap_or(usize::MAX),
         allow_http: args.allow_http,
     }
+}
+
+/// The platform's logo from the flag's file.
+fn read_portal_logo(args: &ServeArgs) -> Result<Option<Logo>, ServeError> {
+    let Some(path) = &args.portal_logo else { return Ok(None) };
+    let failed = |reason: String| ServeError::Settings(format!("--portal-logo {}: {reason}", path.display()));
+    let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
+    Logo::new(bytes).map(Some).map_err(|error| failed(error.to_string()))
 }
 
 /// The first admin's token from the flag's file or systemd's credential. Read before anything is started, so that a
@@ -176,15 +195,6 @@ fn token_file_failed(path: &Path) -> impl FnOnce(io::Error) -> ServeError {
     move |source| ServeError::TokenFile { path, source }
 }
 
-fn create_data_directory(path: &Path) -> Result<(), ServeError> {
-    let failed = |source| ServeError::DataDirectory { path: path.display().to_string(), source };
-    if !path.exists() {
-        fs::create_dir_all(path).map_err(failed)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-    }
-    Ok(())
-}
-
 /// Writes a file that only its owner may read; one that is there is replaced whole.
 fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
@@ -198,7 +208,9 @@ fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    fs::rename(&beside, path)
+    fs::rename(&beside, path)?;
+    // Until its name is on stable storage too, a power cut could leave a token that is stored and written nowhere.
+    File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 
 /// Writes a file so that a reader finds all of it or nothing.

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    domain::audit::{Actor, AuditEntry},
+    domain::{
+        audit::{Actor, AuditEntry},
+        ids::AuditId,
+    },
     http::{
         Api, answer,
         auth::{Caller, CanRead},
@@ -15,7 +18,7 @@ use crate::{
         problem::Problem,
         text::{AccountText, AuditIdText, Text, TimeText, TokenIdText},
     },
-    store::AuditFilter,
+    store::{AuditFilter, Page},
 };
 
 /// One change.
@@ -111,6 +114,20 @@ pub async fn list(
     query: ListQuery<AuditQuery>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
+    let page = find(&api, &caller, &query).await?;
+    let entries = page.items.into_iter().map(AuditResource::from).collect();
+    Ok(answer::ok(&query.page(entries, page.next.as_ref())))
+}
+
+/// The entries that are asked for.
+///
+/// # Errors
+/// The cursor is of another list, the account another's, or the store does not answer.
+pub async fn find<R>(
+    api: &Api,
+    caller: &Caller<R>,
+    query: &ListQuery<AuditQuery>,
+) -> Result<Page<AuditEntry, AuditId>, Problem> {
     let AuditQuery { account, action, subject, since, until } = &query.filter;
     let filter = AuditFilter {
         account: caller.account_filter(account.clone().map(|Text(account)| account))?,
@@ -120,7 +137,5 @@ pub async fn list(
         until: until.clone().map(|Text(time)| time),
     };
     let (limit, after) = (query.limit(), query.after()?);
-    let page = api.store().read(move |store| list::fill(limit, after, |part| store.audit_log(&filter, part))).await?;
-    let entries = page.items.into_iter().map(AuditResource::from).collect();
-    Ok(answer::ok(&query.page(entries, page.next.as_ref())))
+    Ok(api.store().read(move |store| list::fill(limit, after, |part| store.audit_log(&filter, part))).await?)
 }

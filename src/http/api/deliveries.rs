@@ -1,6 +1,6 @@
 //! Deliveries: the list with its filters, and one in full: payload, request headers and every attempt.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ use crate::{
             AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
         },
     },
-    store::DeliveryFilter,
+    store::{DeliveryFilter, Page},
 };
 
 /// Stands in for values that the token may not see.
@@ -143,6 +143,20 @@ impl DeliveryResource {
     }
 }
 
+/// The deliveries that are asked for.
+///
+/// # Errors
+/// The cursor is of another list, the account another's, or the store does not answer.
+pub async fn find<R>(
+    api: &Api,
+    caller: &Caller<R>,
+    query: &ListQuery<DeliveryQuery>,
+) -> Result<Page<Delivery, DeliveryId>, Problem> {
+    let filter = query.filter.clone().filter(caller)?;
+    let (limit, after) = (query.limit(), query.after()?);
+    Ok(api.store().read(move |store| list::fill(limit, after, |part| store.deliveries(&filter, part))).await?)
+}
+
 /// List deliveries
 #[utoipa::path(get, path = "/v1/deliveries", tag = "deliveries", operation_id = "listDeliveries",
     params(DeliveryQuery, PageParams),
@@ -152,9 +166,7 @@ pub async fn list(
     query: ListQuery<DeliveryQuery>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let filter = query.filter.clone().filter(&caller)?;
-    let (limit, after) = (query.limit(), query.after()?);
-    let page = api.store().read(move |store| list::fill(limit, after, |part| store.deliveries(&filter, part))).await?;
+    let page = find(&api, &caller, &query).await?;
     let deliveries = page.items.iter().map(|delivery| DeliveryResource::of(delivery, api.clock())).collect();
     Ok(answer::ok(&query.page(deliveries, page.next.as_ref())))
 }
@@ -171,7 +183,35 @@ pub async fn get(
     id: PathId<DeliveryId>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let PathId(id) = id;
+    let shown = show(&api, &caller, id.0).await?;
+    Ok(answer::ok(&DeliveryWithAttempts {
+        delivery: DeliveryResource::of(&shown.delivery, api.clock()),
+        url: shown.endpoint.as_ref().map(|endpoint| endpoint.url.clone()),
+        payload: shown.payload,
+        request_headers: shown.request_headers,
+        attempts: shown.attempts.iter().map(AttemptResource::from).collect(),
+    }))
+}
+
+/// A delivery with all that belongs to it.
+pub struct ShownDelivery {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Where it goes, if that was not deleted.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// The exact text of the body.
+    pub payload: String,
+    /// The headers of the last attempt, or of the next if there was none.
+    pub request_headers: BTreeMap<String, String>,
+    /// In their order; of many, the newest.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A delivery in full.
+///
+/// # Errors
+/// There is none that the token sees, or the store does not answer.
+pub async fn show<R>(api: &Api, caller: &Caller<R>, id: DeliveryId) -> Result<ShownDelivery, Problem> {
     let found = api.store().read(move |store| {
         let Some((delivery, attempts)) = store.delivery_with_attempts(id)? else { return Ok(None) };
         let Some(body) = store.body(delivery.event_key)? else { return Ok(None) };
@@ -183,13 +223,8 @@ pub async fn get(
     let at = attempts.last().map_or_else(|| api.clock().wall(), |attempt: &Attempt| attempt.started_at);
     let payload = String::from_utf8(body.bytes().to_vec())
         .map_err(|_| Problem::new(Kind::Unavailable, "the payload cannot be read from the store"))?;
-    Ok(answer::ok(&DeliveryWithAttempts {
-        delivery: DeliveryResource::of(&delivery, api.clock()),
-        url: endpoint.as_ref().map(|endpoint| endpoint.url.clone()),
-        payload,
-        request_headers: request_headers(&delivery, endpoint.as_deref(), &body, at, caller.sees_secrets()),
-        attempts: attempts.iter().map(AttemptResource::from).collect(),
-    }))
+    let request_headers = request_headers(&delivery, endpoint.as_deref(), &body, at, caller.sees_secrets());
+    Ok(ShownDelivery { delivery, endpoint, payload, request_headers, attempts })
 }
 
 /// The headers of an attempt at this time (contract, section 2), by name in lower case.

@@ -14,7 +14,7 @@ use super::{
     replay::{Replay, Selection},
 };
 use crate::{
-    domain::{event_type::EventTypeName, ids::EndpointId},
+    domain::{delivery::Delivery, event_type::EventTypeName, ids::EndpointId},
     http::{
         Api, answer,
         auth::{Caller, CanChange},
@@ -72,13 +72,27 @@ pub async fn test(
     body: Optional<TestRequest>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let named = body.0.r#type.map(|Text(name)| name);
+    let delivery = send_test(&api, &caller, id.0, body.0).await?;
+    Ok(answer::accepted(&DeliveryResource::of(&delivery, api.clock())))
+}
+
+/// Sends the test; its delivery.
+///
+/// # Errors
+/// What the request asks for is refused, there is no such endpoint, or the store does not take it.
+pub async fn send_test(
+    api: &Api,
+    caller: &Caller<CanChange>,
+    id: EndpointId,
+    test: TestRequest,
+) -> Result<Delivery, Problem> {
+    let named = test.r#type.map(|Text(name)| name);
     let named = named.map(|name| {
         let entry = api.catalog().get(&name);
         entry.ok_or_else(|| Problem::refused("/type", format!("the catalog has no event type `{name}`")))
     });
     let named = named.transpose()?;
-    let endpoint = find(&api, &caller, &id)?;
+    let endpoint = find(api, caller, id)?;
     let entry = named.or_else(|| api.catalog().first_match(&endpoint.event_types)).ok_or_else(|| {
         Problem::refused("/type", "the catalog has no event type that the endpoint subscribes to; name one")
     })?;
@@ -98,8 +112,7 @@ pub async fn test(
     // Without a delivery, the endpoint was deleted just now.
     let event = accepted.filter(|event| event.delivery_count > 0).ok_or_else(|| Problem::not_found("endpoint"))?;
     let delivery = api.store().read(move |store| store.delivery(event.first_delivery)).await?;
-    let delivery = delivery.ok_or_else(|| Problem::not_found("delivery"))?;
-    Ok(answer::accepted(&DeliveryResource::of(&delivery, api.clock())))
+    delivery.ok_or_else(|| Problem::not_found("delivery"))
 }
 
 /// Send again
@@ -120,26 +133,51 @@ pub async fn replay(
     body: Json<ReplayRequest>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let ReplayRequest { since: Text(since), until, select: Text(select), event_types } = body.0;
-    // Nothing that this replay makes, or that fails from now on, is a part of it.
-    let now = api.clock().steady().max(api.clock().wall()).plus(std::time::Duration::from_millis(1));
-    let until = until.map_or(now, |Text(until)| until);
-    if until <= since {
-        return Err(Problem::refused("/until", "must be after `since`, and `since` in the past"));
-    }
-    let only: BTreeSet<EventTypeName> = match event_types.map(|field| checked_event_types(&api, field)).transpose()? {
-        Some(wanted) => {
-            let catalog = api.catalog().all();
-            catalog.keys().filter(|name| wanted.iter().any(|one| one.matches(name))).cloned().collect()
+    let replay = Replay::check(&api, &caller, id.0, body.0)?;
+    let count = begin_again(replay, caller).await?;
+    Ok(answer::accepted(&Count { count }))
+}
+
+impl Replay {
+    /// The replay that a request asks for, not begun.
+    ///
+    /// # Errors
+    /// What it asks for is refused, or there is no such endpoint.
+    pub fn check<R>(
+        api: &Data<Api>,
+        caller: &Caller<R>,
+        id: EndpointId,
+        asked: ReplayRequest,
+    ) -> Result<Self, Problem> {
+        let ReplayRequest { since: Text(since), until, select: Text(select), event_types } = asked;
+        // Nothing that this replay makes, or that fails from now on, is a part of it.
+        let now = api.clock().steady().max(api.clock().wall()).plus(std::time::Duration::from_millis(1));
+        let until = until.map_or(now, |Text(until)| until);
+        if until <= since {
+            return Err(Problem::refused("/until", "must be after `since`, and `since` in the past"));
         }
-        None => BTreeSet::new(),
-    };
-    let endpoint = find(&api, &caller, &id)?;
-    let replay = Replay { api: api.into_inner(), endpoint, since, until: until.min(now), select, only };
-    // Goes on to its end if the client does not wait for the answer.
+        let only: BTreeSet<EventTypeName> =
+            match event_types.map(|field| checked_event_types(api, field)).transpose()? {
+                Some(wanted) => {
+                    let catalog = api.catalog().all();
+                    catalog.keys().filter(|name| wanted.iter().any(|one| one.matches(name))).cloned().collect()
+                }
+                None => BTreeSet::new(),
+            };
+        let endpoint = find(api, caller, id)?;
+        Ok(Self { api: Data::clone(api).into_inner(), endpoint, since, until: until.min(now), select, only })
+    }
+}
+
+/// Runs a replay; how many deliveries begin again. It goes on to its end if nobody waits for the answer.
+///
+/// # Errors
+/// The store does not take it all.
+pub async fn begin_again(replay: Replay, caller: Caller<CanChange>) -> Result<u64, Problem> {
+    let since = replay.since;
     let work = actix_web::rt::spawn(async move {
         let (count, outcome) = replay.run().await;
-        let (endpoint, select) = (&replay.endpoint, select.as_str());
+        let (endpoint, select) = (&replay.endpoint, replay.select.as_str());
         let details = format!("{select} since {since}: {count} deliveries");
         let audit = caller.audit("endpoint.replayed", &endpoint.id, Some(&endpoint.account), details);
         let audited = replay.api.store().audit(audit).await;
@@ -147,6 +185,5 @@ pub async fn replay(
         audited?;
         Ok::<_, crate::store::StoreError>(count)
     });
-    let count = work.await.map_err(|_| Problem::new(Kind::Unavailable, "the replay was broken off"))??;
-    Ok(answer::accepted(&Count { count }))
+    Ok(work.await.map_err(|_| Problem::new(Kind::Unavailable, "the replay was broken off"))??)
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::endpoints::find;
 use crate::{
-    domain::{duration::HumanDuration, ids::EndpointId, signature::SigningSecret},
+    domain::{duration::HumanDuration, ids::EndpointId, signature::SigningSecret, time::Timestamp},
     http::{
         Api, answer,
         auth::{Caller, CanChange},
@@ -57,9 +57,17 @@ pub async fn get(
     id: PathId<EndpointId>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let endpoint = find(&api, &caller, &id)?;
+    Ok(answer::ok(&Secret { secret: Text(read(&api, &caller, id.0).await?) }))
+}
+
+/// The newest secret; that it was read stands in the audit log.
+///
+/// # Errors
+/// There is no such endpoint, or the store does not answer.
+pub async fn read(api: &Api, caller: &Caller<CanChange>, id: EndpointId) -> Result<SigningSecret, Problem> {
+    let endpoint = find(api, caller, id)?;
     api.store().audit(caller.audit("endpoint.secret_read", &endpoint.id, Some(&endpoint.account), "")).await?;
-    Ok(answer::ok(&Secret { secret: Text(endpoint.secrets.newest().secret.clone()) }))
+    Ok(endpoint.secrets.newest().secret.clone())
 }
 
 /// Rotate an endpoint's secret
@@ -80,13 +88,26 @@ pub async fn rotate(
     body: Optional<Rotation>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let Optional(Rotation { overlap, secret }) = body;
+    let (secret, overlap_end) = renew(&api, &caller, id.0, body.0).await?;
+    Ok(answer::ok(&Rotated { secret: Text(secret), overlap_ends_at: Text(overlap_end) }))
+}
+
+/// Rotates the secret; the new one, and until when the old one signs beside it.
+///
+/// # Errors
+/// What the request asks for is refused, there is no such endpoint, or the store does not take it.
+pub async fn renew(
+    api: &Api,
+    caller: &Caller<CanChange>,
+    id: EndpointId,
+    Rotation { overlap, secret }: Rotation,
+) -> Result<(SigningSecret, Timestamp), Problem> {
     let overlap = overlap.map_or(DEFAULT_OVERLAP, |Within(overlap)| overlap);
     let secret = match secret {
         Some(Text(secret)) => secret,
         None => fresh_secret()?,
     };
-    let endpoint = find(&api, &caller, &id)?;
+    let endpoint = find(api, caller, id)?;
     let audit =
         caller.audit("endpoint.secret_rotated", &endpoint.id, Some(&endpoint.account), format!("overlap {overlap}"));
     let now = api.clock().wall();
@@ -101,7 +122,7 @@ pub async fn rotate(
         Ok(())
     });
     changed.await?.ok_or_else(|| Problem::not_found("endpoint"))??;
-    Ok(answer::ok(&Rotated { secret: Text(secret), overlap_ends_at: Text(overlap_end) }))
+    Ok((secret, overlap_end))
 }
 
 /// A secret of fresh random bytes.

@@ -1,5 +1,7 @@
 //! Endpoints: registered, listed, shown, changed and deleted.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +20,7 @@ use crate::{
     domain::{
         endpoint::{Endpoint, EndpointStatus},
         ids::EndpointId,
-        signature::SecretRing,
+        signature::{SecretRing, SigningSecret},
     },
     http::{
         Api, answer,
@@ -30,6 +32,7 @@ use crate::{
         problem::Problem,
         text::{AccountText, EndpointIdText, SecretText, Text},
     },
+    store::Page,
 };
 
 /// An endpoint to register. What is left out or null is the server's default.
@@ -107,7 +110,21 @@ pub async fn create(
     body: Json<NewEndpoint>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let Json(new) = body;
+    let (endpoint, secret) = register(&api, &caller, body.0).await?;
+    let location = format!("/v1/endpoints/{}", endpoint.id);
+    let resource = EndpointResource::new(&api, &endpoint, caller.sees_secrets());
+    Ok(answer::created(&location, &NewEndpointResource { endpoint: resource, secret: Text(secret) }))
+}
+
+/// Checks and registers an endpoint; it, and its secret.
+///
+/// # Errors
+/// What the request asks for is refused, or the store does not take it.
+pub async fn register(
+    api: &Api,
+    caller: &Caller<CanChange>,
+    new: NewEndpoint,
+) -> Result<(Arc<Endpoint>, SigningSecret), Problem> {
     let account = caller.account_for(new.account.map(|Text(a)| a)).map_err(|problem| problem.at("/account"))?;
     let secret = match new.secret {
         Some(Text(secret)) => secret,
@@ -115,8 +132,8 @@ pub async fn create(
     };
     let now = api.clock().wall();
     let endpoint = Endpoint {
-        url: checked_url(&api, &new.url)?,
-        event_types: checked_event_types(&api, new.event_types)?,
+        url: checked_url(api, &new.url)?,
+        event_types: checked_event_types(api, new.event_types)?,
         headers: new.headers.map_or_else(|| Ok(Vec::new()), checked_headers)?,
         retry_schedule: new.retry_schedule.map(checked_schedule).transpose()?,
         id: EndpointId::from_u128(api.store().mint()),
@@ -134,9 +151,7 @@ pub async fn create(
     };
     let audit = caller.audit("endpoint.created", &endpoint.id, Some(&endpoint.account), "");
     let endpoint = api.registry().create(endpoint, audit).await?;
-    let location = format!("/v1/endpoints/{}", endpoint.id);
-    let resource = EndpointResource::new(&api, &endpoint, caller.sees_secrets());
-    Ok(answer::created(&location, &NewEndpointResource { endpoint: resource, secret: Text(secret) }))
+    Ok((endpoint, secret))
 }
 
 /// List endpoints
@@ -148,23 +163,36 @@ pub async fn list(
     query: ListQuery<EndpointQuery>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
+    let page = matching(&api, &caller, &query)?;
+    let resource = |endpoint: &Arc<Endpoint>| EndpointResource::new(&api, endpoint, caller.sees_secrets());
+    Ok(answer::ok(&query.page(page.items.iter().map(resource).collect(), page.next.as_ref())))
+}
+
+/// The endpoints that are asked for.
+///
+/// # Errors
+/// The cursor is of another list, or the account another's.
+pub fn matching<R>(
+    api: &Api,
+    caller: &Caller<R>,
+    query: &ListQuery<EndpointQuery>,
+) -> Result<Page<Arc<Endpoint>, EndpointId>, Problem> {
     let account = caller.account_filter(query.filter.account.clone().map(|Text(account)| account))?;
     let state = query.filter.status.clone().map(|Text(state)| state);
     let after: Option<EndpointId> = query.after()?;
     let snapshot = api.registry().snapshot();
-    let wanted = |endpoint: &&Endpoint| {
+    let wanted = |endpoint: &&Arc<Endpoint>| {
         after.is_none_or(|after| endpoint.id < after)
             && state.is_none_or(|state| EndpointState::from(&endpoint.status) == state)
     };
-    let page = if let Some(account) = &account {
-        let own = snapshot.of_account(account).iter().rev().map(|endpoint| &**endpoint);
-        list::cut(query.limit(), own.filter(wanted), |endpoint| endpoint.id)
+    Ok(if let Some(account) = &account {
+        let own = snapshot.of_account(account).iter().rev();
+        list::cut(query.limit(), own.filter(wanted).cloned(), |endpoint| endpoint.id)
     } else {
         let older = snapshot.endpoints().range(..after.unwrap_or(EndpointId::MAX)).rev();
-        list::cut(query.limit(), older.map(|(_, endpoint)| &**endpoint).filter(wanted), |endpoint| endpoint.id)
-    };
-    let resource = |endpoint: &&Endpoint| EndpointResource::new(&api, endpoint, caller.sees_secrets());
-    Ok(answer::ok(&query.page(page.items.iter().map(resource).collect(), page.next.as_ref())))
+        let older = older.map(|(_, endpoint)| endpoint).filter(wanted).cloned();
+        list::cut(query.limit(), older, |endpoint| endpoint.id)
+    })
 }
 
 /// Show an endpoint
@@ -177,7 +205,7 @@ pub async fn get(
     id: PathId<EndpointId>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let endpoint = find(&api, &caller, &id)?;
+    let endpoint = find(&api, &caller, id.0)?;
     Ok(answer::ok(&EndpointResource::new(&api, &endpoint, caller.sees_secrets())))
 }
 
@@ -198,10 +226,24 @@ pub async fn update(
     body: Json<EndpointPatch>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let change = Change::check(&api, body.0)?;
-    let endpoint = find(&api, &caller, &id)?;
+    let endpoint = change(&api, &caller, id.0, body.0).await?;
+    Ok(answer::ok(&EndpointResource::new(&api, &endpoint, caller.sees_secrets())))
+}
+
+/// Checks a change and makes it; the endpoint as it is then.
+///
+/// # Errors
+/// What the request asks for is refused, there is no such endpoint, or the store does not take it.
+pub async fn change(
+    api: &Api,
+    caller: &Caller<CanChange>,
+    id: EndpointId,
+    patch: EndpointPatch,
+) -> Result<Arc<Endpoint>, Problem> {
+    let change = Change::check(api, patch)?;
+    let endpoint = find(api, caller, id)?;
     if change.fields().is_empty() {
-        return Ok(answer::ok(&EndpointResource::new(&api, &endpoint, caller.sees_secrets())));
+        return Ok(endpoint);
     }
     let audit = caller.audit("endpoint.updated", &endpoint.id, Some(&endpoint.account), change.fields().join(", "));
     let (now, by) = (api.clock().wall(), format!("disabled with the token `{}`", caller.token().name));
@@ -209,8 +251,10 @@ pub async fn update(
         change.apply(endpoint, now, &by);
         Ok::<_, std::convert::Infallible>(())
     });
-    let Some(Ok(endpoint)) = changed.await? else { return Err(Problem::not_found("endpoint")) };
-    Ok(answer::ok(&EndpointResource::new(&api, &endpoint, caller.sees_secrets())))
+    match changed.await? {
+        Some(Ok(endpoint)) => Ok(endpoint),
+        None => Err(Problem::not_found("endpoint")),
+    }
 }
 
 /// Delete an endpoint
@@ -225,21 +269,25 @@ pub async fn delete(
     id: PathId<EndpointId>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let endpoint = find(&api, &caller, &id)?;
+    remove(&api, &caller, id.0).await?;
+    Ok(answer::no_content())
+}
+
+/// Deletes an endpoint.
+///
+/// # Errors
+/// There is none, or the store does not take it.
+pub async fn remove(api: &Api, caller: &Caller<CanChange>, id: EndpointId) -> Result<(), Problem> {
+    let endpoint = find(api, caller, id)?;
     let audit = caller.audit("endpoint.deleted", &endpoint.id, Some(&endpoint.account), "");
-    if api.registry().delete(endpoint.id, audit).await? {
-        Ok(answer::no_content())
-    } else {
-        Err(Problem::not_found("endpoint"))
-    }
+    if api.registry().delete(endpoint.id, audit).await? { Ok(()) } else { Err(Problem::not_found("endpoint")) }
 }
 
 /// The endpoint of a path, if the token sees it.
-pub fn find<R>(
-    api: &Api,
-    caller: &Caller<R>,
-    PathId(id): &PathId<EndpointId>,
-) -> Result<std::sync::Arc<Endpoint>, Problem> {
-    let endpoint = api.registry().snapshot().endpoint(*id).cloned();
+///
+/// # Errors
+/// There is none, or none that it sees.
+pub fn find<R>(api: &Api, caller: &Caller<R>, id: EndpointId) -> Result<Arc<Endpoint>, Problem> {
+    let endpoint = api.registry().snapshot().endpoint(id).cloned();
     endpoint.filter(|endpoint| caller.sees(&endpoint.account)).ok_or_else(|| Problem::not_found("endpoint"))
 }

@@ -12,8 +12,9 @@ use super::deliveries::DeliveryResource;
 use crate::{
     domain::{
         account::Account,
+        delivery::Delivery,
         event::{Event, EventBody},
-        ids::EventId,
+        ids::{EventId, EventKey},
         time::Timestamp,
     },
     http::{
@@ -25,7 +26,7 @@ use crate::{
         problem::{Kind, Problem},
         text::{AccountText, EventIdText, EventTypeText, Text, TimeText},
     },
-    store::{DeliveryFilter, EventFilter, NewEvent, PageRequest},
+    store::{DeliveryFilter, EventFilter, NewEvent, Page, PageRequest},
 };
 
 /// The last second that has a text of RFC 3339 with every offset.
@@ -274,6 +275,20 @@ pub async fn list(
     query: ListQuery<EventQuery>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
+    let page = find(&api, &caller, &query).await?;
+    let events = page.items.iter().map(EventResource::from).collect();
+    Ok(answer::ok(&query.page(events, page.next.as_ref())))
+}
+
+/// The events that are asked for.
+///
+/// # Errors
+/// The cursor is of another list, the account another's, or the store does not answer.
+pub async fn find<R>(
+    api: &Api,
+    caller: &Caller<R>,
+    query: &ListQuery<EventQuery>,
+) -> Result<Page<Event, EventKey>, Problem> {
     let filter = EventFilter {
         event_type: query.filter.r#type.clone().map(|Text(name)| name),
         account: caller.account_filter(query.filter.account.clone().map(|Text(account)| account))?,
@@ -281,9 +296,7 @@ pub async fn list(
         until: query.filter.until.clone().map(|Text(time)| time),
     };
     let (limit, after) = (query.limit(), query.after()?);
-    let page = api.store().read(move |store| list::fill(limit, after, |part| store.events(&filter, part))).await?;
-    let events = page.items.iter().map(EventResource::from).collect();
-    Ok(answer::ok(&query.page(events, page.next.as_ref())))
+    Ok(api.store().read(move |store| list::fill(limit, after, |part| store.events(&filter, part))).await?)
 }
 
 /// Show an event
@@ -298,19 +311,11 @@ pub async fn get(
     id: PathId<EventId>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let PathId(id) = id;
-    let found = api.store().read(move |store| {
-        let Some(event) = store.event(&id)? else { return Ok(None) };
-        let Some(body) = store.body(event.key)? else { return Ok(None) };
-        let filter = DeliveryFilter { event: Some(id), ..DeliveryFilter::default() };
-        let deliveries = list::fill(MOST_DELIVERIES, None, |part: PageRequest<_>| store.deliveries(&filter, part))?;
-        Ok(Some((event, body, deliveries)))
-    });
-    let found = found.await?.filter(|(event, ..)| caller.sees(&event.account));
-    let (event, body, deliveries) = found.ok_or_else(|| Problem::not_found("event"))?;
+    let shown = show(&api, &caller, id.0).await?;
+    let ShownEvent { event, body, deliveries, more_deliveries } = &shown;
     let object = body.object();
-    let (payload, object) = texts(&body, &object)?;
-    let resource = EventResource::from(&event);
+    let (payload, object) = texts(body, &object)?;
+    let resource = EventResource::from(event);
     Ok(answer::ok(&EventWithPayload {
         id: resource.id,
         r#type: resource.r#type,
@@ -320,9 +325,38 @@ pub async fn get(
         test: resource.test,
         data: EventData { object },
         payload,
-        deliveries: deliveries.items.iter().map(|delivery| DeliveryResource::of(delivery, api.clock())).collect(),
-        has_more_deliveries: deliveries.next.is_some(),
+        deliveries: deliveries.iter().map(|delivery| DeliveryResource::of(delivery, api.clock())).collect(),
+        has_more_deliveries: *more_deliveries,
     }))
+}
+
+/// An event with all that belongs to it.
+pub struct ShownEvent {
+    /// The event.
+    pub event: Event,
+    /// Its body.
+    pub body: EventBody,
+    /// Its deliveries, newest first.
+    pub deliveries: Vec<Delivery>,
+    /// Whether there are more deliveries.
+    pub more_deliveries: bool,
+}
+
+/// An event in full.
+///
+/// # Errors
+/// There is none that the token sees, or the store does not answer.
+pub async fn show<R>(api: &Api, caller: &Caller<R>, id: EventId) -> Result<ShownEvent, Problem> {
+    let found = api.store().read(move |store| {
+        let Some(event) = store.event(&id)? else { return Ok(None) };
+        let Some(body) = store.body(event.key)? else { return Ok(None) };
+        let filter = DeliveryFilter { event: Some(id), ..DeliveryFilter::default() };
+        let deliveries = list::fill(MOST_DELIVERIES, None, |part: PageRequest<_>| store.deliveries(&filter, part))?;
+        Ok(Some((event, body, deliveries)))
+    });
+    let found = found.await?.filter(|(event, ..)| caller.sees(&event.account));
+    let (event, body, deliveries) = found.ok_or_else(|| Problem::not_found("event"))?;
+    Ok(ShownEvent { event, body, more_deliveries: deliveries.next.is_some(), deliveries: deliveries.items })
 }
 
 /// The body and the object in it as texts. They were checked before they were stored.

@@ -2,23 +2,25 @@
 //! only place where a path meets its handlers; a test holds it against the OpenAPI document.
 
 mod attempts;
-mod audit_log;
-mod deliveries;
-mod delivery_actions;
-mod endpoint_actions;
+pub mod audit_log;
+mod backup;
+pub mod deliveries;
+pub mod delivery_actions;
+pub mod endpoint_actions;
 mod endpoint_fields;
-mod endpoint_patch;
+pub mod endpoint_patch;
 mod endpoint_resource;
-mod endpoint_secrets;
-mod endpoints;
+pub mod endpoint_secrets;
+pub mod endpoints;
 mod event_batch;
-mod event_types;
-mod events;
+pub mod event_types;
+pub mod events;
+mod portal_links;
 mod probes;
-mod replay;
-mod stats;
+pub mod replay;
+pub mod stats;
 mod stream;
-mod tokens;
+pub mod tokens;
 
 use std::future::ready;
 
@@ -65,6 +67,7 @@ routes! {
     "/v1/endpoints/{id}/rotate-secret" => { post endpoint_secrets::rotate }
     "/v1/endpoints/{id}/test" => { post endpoint_actions::test }
     "/v1/endpoints/{id}/replay" => { post endpoint_actions::replay }
+    "/v1/accounts/{account}/portal-link" => { post portal_links::create }
     "/v1/deliveries" => { get deliveries::list }
     "/v1/deliveries/retry" => { post delivery_actions::retry_all }
     "/v1/deliveries/{id}" => { get deliveries::get }
@@ -77,6 +80,7 @@ routes! {
     "/v1/audit-log" => { get audit_log::list }
     "/v1/stats" => { get stats::get }
     "/v1/stream" => { get_only stream::stream }
+    "/v1/backup" => { get_only backup::get }
 }
 
 /// The paths of the document; what all of them share is added in `http::openapi`.
@@ -99,6 +103,7 @@ routes! {
     endpoint_secrets::rotate,
     endpoint_actions::test,
     endpoint_actions::replay,
+    portal_links::create,
     deliveries::list,
     delivery_actions::retry_all,
     deliveries::get,
@@ -115,17 +120,17 @@ routes! {
     audit_log::list,
     stats::get,
     stream::stream,
+    backup::get,
 ))]
 pub struct Paths;
 
 /// Adds the routes to an application.
 pub fn configure(config: &mut web::ServiceConfig) {
     resources(config);
-    config.default_service(web::to(not_found));
 }
 
 /// What is answered where there is no route.
-async fn not_found(request: HttpRequest) -> HttpResponse {
+pub fn not_found(request: &HttpRequest) -> HttpResponse {
     Problem::new(Kind::NotFound, format!("there is no route {}", request.path())).error_response()
 }
 

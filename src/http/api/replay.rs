@@ -39,6 +39,19 @@ impl Selection {
     }
 }
 
+/// Whether a replay is made, or only counted.
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    Begin,
+    Count { most: u64 },
+}
+
+impl Mode {
+    const fn is_enough(self, count: u64) -> bool {
+        matches!(self, Self::Count { most } if count >= most)
+    }
+}
+
 /// One replay of one endpoint.
 pub struct Replay {
     pub api: Arc<Api>,
@@ -54,23 +67,30 @@ impl Replay {
     /// Does it. The count is of what began again, whatever the outcome.
     pub async fn run(&self) -> (u64, Result<(), StoreError>) {
         let mut count = 0;
-        let outcome = self.steps(&mut count).await;
+        let outcome = self.steps(&mut count, Mode::Begin).await;
         (count, outcome)
     }
 
-    async fn steps(&self, count: &mut u64) -> Result<(), StoreError> {
+    /// How many deliveries it would begin again; counted no further than `most`.
+    pub async fn count(&self, most: u64) -> Result<u64, StoreError> {
+        let mut count = 0;
+        self.steps(&mut count, Mode::Count { most }).await?;
+        Ok(count)
+    }
+
+    async fn steps(&self, count: &mut u64, mode: Mode) -> Result<(), StoreError> {
         // What was sent goes first: catching up makes deliveries that would else be taken for sent ones.
         match self.select {
-            Selection::Failed => self.sent(Some(DeliveryStatus::Failed), count).await,
-            Selection::Missed => self.missed(count).await,
+            Selection::Failed => self.sent(Some(DeliveryStatus::Failed), count, mode).await,
+            Selection::Missed => self.missed(count, mode).await,
             Selection::All => {
-                self.sent(None, count).await?;
-                self.missed(count).await
+                self.sent(None, count, mode).await?;
+                self.missed(count, mode).await
             }
         }
     }
 
-    async fn sent(&self, status: Option<DeliveryStatus>, count: &mut u64) -> Result<(), StoreError> {
+    async fn sent(&self, status: Option<DeliveryStatus>, count: &mut u64, mode: Mode) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let filter = DeliveryFilter {
@@ -89,17 +109,19 @@ impl Replay {
                 !delivery.test && (self.only.is_empty() || self.only.contains(&delivery.event_type))
             };
             let ids: Vec<_> = page.items.iter().filter(wanted).map(|delivery| delivery.id).collect();
-            if !ids.is_empty() {
-                *count += self.api.store().replay(ids).await?;
+            match mode {
+                Mode::Begin if !ids.is_empty() => *count += self.api.store().replay(ids).await?,
+                Mode::Begin => {}
+                Mode::Count { .. } => *count += ids.len() as u64,
             }
             after = page.next;
-            if after.is_none() {
+            if after.is_none() || mode.is_enough(*count) {
                 return Ok(());
             }
         }
     }
 
-    async fn missed(&self, count: &mut u64) -> Result<(), StoreError> {
+    async fn missed(&self, count: &mut u64, mode: Mode) -> Result<(), StoreError> {
         let mut question = MissedQuestion {
             endpoint: self.endpoint.id,
             account: self.endpoint.account.clone(),
@@ -112,11 +134,15 @@ impl Replay {
         loop {
             let asked = question.clone();
             let page = self.api.store().read(move |store| store.missed(&asked, CHUNK)).await?;
-            if !page.items.is_empty() {
-                *count += self.api.store().catch_up(self.endpoint.id, page.items).await?;
+            match mode {
+                Mode::Begin if !page.items.is_empty() => {
+                    *count += self.api.store().catch_up(self.endpoint.id, page.items).await?;
+                }
+                Mode::Begin => {}
+                Mode::Count { .. } => *count += page.items.len() as u64,
             }
             question.after = page.next;
-            if question.after.is_none() {
+            if question.after.is_none() || mode.is_enough(*count) {
                 return Ok(());
             }
         }

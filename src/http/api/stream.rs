@@ -149,7 +149,7 @@ impl Reader {
                     _ = tick => None,
                 }
             };
-            let still_holds = || self.api.tokens().still_holds(&self.token, self.api.clock().wall());
+            let still_holds = || self.api.still_holds(&self.token);
             match item {
                 None if still_holds() => return Some(Bytes::from_static(b": here\n\n")),
                 None => return None,

@@ -176,7 +176,11 @@ pub async fn delete(
     let PathId(id) = id;
     let audit = |token: &Token| caller.audit("token.deleted", &id, token.account.as_ref(), "");
     match api.tokens().delete(api.store(), id, api.clock().wall(), audit).await {
-        Ok(()) => Ok(answer::no_content()),
+        Ok(()) => {
+            // Its sessions have no rights any more; now nothing is left of them.
+            api.sessions().prune(api.store(), api.tokens(), api.clock().wall()).await?;
+            Ok(answer::no_content())
+        }
         Err(DeleteError::Unknown) => Err(Problem::not_found("token")),
         Err(error @ DeleteError::LastAdmin) => Err(Problem::new(Kind::Conflict, error.to_string())),
         Err(DeleteError::Store(error)) => Err(error.into()),

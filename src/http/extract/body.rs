@@ -185,7 +185,11 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     }
 }
 
-fn parse_owned<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// The same for what keeps nothing of its text.
+///
+/// # Errors
+/// 400, with a pointer where a field is at fault.
+pub fn parse_owned<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     parse(body)
 }
 

@@ -5,6 +5,6 @@ mod body;
 mod path;
 mod query;
 
-pub use body::{BatchBytes, EventBytes, Json, Optional, parse};
-pub use path::{Name, PathId};
-pub use query::{ListQuery, NoQuery, Query};
+pub use body::{BatchBytes, EventBytes, Json, Optional, parse, parse_owned};
+pub use path::{Name, OfAccount, PathId};
+pub use query::{ListQuery, NoQuery, Query, page_list_query, page_query};

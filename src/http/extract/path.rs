@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{
     domain::{
+        account::Account,
         event_type::EventTypeName,
         ids::{DeliveryId, EndpointId, EventId, TokenId},
     },
@@ -37,11 +38,27 @@ impl Named for EventTypeName {
     const WHAT: &'static str = "event type";
 }
 
+impl Named for Account {
+    const WHAT: &'static str = "account";
+}
+
 /// `{id}` of the path.
 pub struct PathId<T>(pub T);
 
 /// `{name}` of the path.
 pub struct Name<T>(pub T);
+
+/// `{account}` of the path.
+pub struct OfAccount(pub Account);
+
+impl FromRequest for OfAccount {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(read(request, "account").map(Self))
+    }
+}
 
 impl<T: Named> FromRequest for PathId<T> {
     type Error = Problem;

@@ -104,13 +104,36 @@ impl<F: DeserializeOwned + 'static> FromRequest for ListQuery<F> {
 }
 
 fn read_list<F: DeserializeOwned>(path: &str, query: &str) -> Result<ListQuery<F>, Problem> {
-    let (paging, mut rest): (Vec<_>, Vec<_>) =
-        pairs(query)?.into_iter().partition(|(name, _)| PAGING.contains(&name.as_ref()));
+    read_list_pairs(path, pairs(query)?)
+}
+
+fn read_list_pairs<F: DeserializeOwned>(path: &str, pairs: Vec<Pair<'_>>) -> Result<ListQuery<F>, Problem> {
+    let (paging, mut rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| PAGING.contains(&name.as_ref()));
     let filter = read(&rest, &PAGING)?;
     let paging: Paging = read(&paging, &[])?;
     rest.sort();
     let limit = paging.limit.map_or(DEFAULT_LIMIT, Ranged::get);
     Ok(ListQuery { filter, limit, cursor: paging.cursor, place: cursor_place(path, &rest) })
+}
+
+/// The parameters of a page. Forms send every field, so an empty one counts as left out.
+///
+/// # Errors
+/// 400: there is one that is unknown, twice there or not of its type.
+pub fn page_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    read(&given(query)?, &[])
+}
+
+/// The parameters of a page with a list.
+///
+/// # Errors
+/// As [`page_query`].
+pub fn page_list_query<F: DeserializeOwned>(path: &str, query: &str) -> Result<ListQuery<F>, Problem> {
+    read_list_pairs(path, given(query)?)
+}
+
+fn given(query: &str) -> Result<Vec<Pair<'_>>, Problem> {
+    Ok(pairs(query)?.into_iter().filter(|(_, value)| !value.is_empty()).collect())
 }
 
 /// The pairs, percent-decoded, each name once.

@@ -19,7 +19,7 @@ use std::{
     vec,
 };
 
-use super::{Aside, CopyError, Engine, Entry, Order, Write, Writes};
+use super::{Aside, CopyError, Engine, Entry, Order, Write, Writes, writes};
 
 /// Entries that are read at a time.
 const STEP: usize = 256;
@@ -28,8 +28,6 @@ const BEHIND_ALL: [u8; 64] = [u8::MAX; 64];
 /// What a file of captured batches is called for the moment until it is unlinked. A death in that moment leaves it; the
 /// next copy takes it over.
 const FILE: &str = "captured.tmp";
-/// Stands for the length of a value where a key is removed.
-const REMOVED: u32 = u32::MAX;
 
 /// What an engine keeps so that it can be copied.
 #[derive(Debug, Default)]
@@ -61,7 +59,7 @@ impl Capture {
         if log.is_some() {
             return Err(CopyError::Busy);
         }
-        *log = Some(Log { aside, memory: Vec::new(), file: None, failed: None });
+        *log = Some(Log { aside, count: 0, memory: Vec::new(), file: None, failed: None });
         self.failed.store(false, Ordering::Relaxed);
         let stage = Stage::Walk { from: Vec::new(), step: Vec::new().into_iter() };
         Ok(Copy { engine, capture: self, stage })
@@ -88,6 +86,8 @@ impl Committing<'_> {
 #[derive(Debug)]
 struct Log {
     aside: Aside,
+    /// Writes so far.
+    count: u64,
     memory: Vec<u8>,
     file: Option<File>,
     failed: Option<CopyError>,
@@ -98,8 +98,9 @@ impl Log {
         if self.failed.is_some() {
             return;
         }
-        for (key, value) in batch {
-            encode(&mut self.memory, key, value.as_deref());
+        for write in batch {
+            writes::encode(&mut self.memory, write);
+            self.count += 1;
         }
         if self.memory.len() > self.aside.memory
             && let Err(error) = self.spill()
@@ -138,14 +139,12 @@ impl Log {
             }
             None => None,
         };
-        let left = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|found| found.len()));
-        let left = left.map_err(aside_failed)? + u64::try_from(self.memory.len()).unwrap_or(u64::MAX);
         let memory = io::Cursor::new(self.memory);
         let bytes: Box<dyn Read + Send> = match file {
             Some(file) => Box::new(BufReader::new(file).chain(memory)),
             None => Box::new(memory),
         };
-        Ok(Replay { bytes, left })
+        Ok(Replay { bytes, left: self.count })
     }
 }
 
@@ -164,18 +163,10 @@ fn aside_failed(error: io::Error) -> CopyError {
     }
 }
 
-fn encode(bytes: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
-    // Neither a key nor a value comes near to 4 GiB.
-    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(REMOVED - 1);
-    bytes.extend_from_slice(&length(key).to_le_bytes());
-    bytes.extend_from_slice(&value.map_or(REMOVED, length).to_le_bytes());
-    bytes.extend_from_slice(key);
-    bytes.extend_from_slice(value.unwrap_or_default());
-}
-
 /// Captured writes, read again.
 struct Replay {
     bytes: Box<dyn Read + Send>,
+    /// Writes that are still to come.
     left: u64,
 }
 
@@ -184,25 +175,9 @@ impl Replay {
         if self.left == 0 {
             return Ok(None);
         }
-        let key = self.length()?;
-        let value = self.length()?;
-        let key = self.take(key)?;
-        let value = if value == REMOVED { None } else { Some(self.take(value)?) };
-        Ok(Some((key, value)))
-    }
-
-    fn length(&mut self) -> Result<u32, CopyError> {
-        let bytes = self.take(4)?;
-        Ok(u32::from_le_bytes(bytes.try_into().unwrap_or_default()))
-    }
-
-    fn take(&mut self, length: u32) -> Result<Vec<u8>, CopyError> {
-        // A length that does not fit is not ours: the file was damaged.
-        self.left =
-            self.left.checked_sub(length.into()).ok_or_else(|| aside_failed(io::ErrorKind::InvalidData.into()))?;
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.bytes.read_exact(&mut bytes).map_err(aside_failed)?;
-        Ok(bytes)
+        let write = writes::decode(&mut self.bytes).map_err(aside_failed)?;
+        self.left -= 1;
+        Ok(Some(write))
     }
 }
 

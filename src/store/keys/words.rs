@@ -32,7 +32,9 @@ pub fn describe(key: &[u8]) -> String {
         Row::Progress(id) => format!("the progress of endpoint {id}"),
         Row::EventType(name) => format!("event type {name}"),
         Row::Token(id) => format!("token {id}"),
+        Row::Session(_) => "a session of the dashboard".to_owned(),
         Row::Audit(id) => format!("audit entry {id}"),
+        Row::Traffic(id) => format!("the hourly counts of endpoint {id}"),
         Row::Minute(minute) => format!("the counts of minute {minute}"),
         Row::Meta => "the totals".to_owned(),
     };

@@ -25,6 +25,8 @@ pub enum Lost {
     EventType,
     /// An API token.
     Token,
+    /// A session of the dashboard.
+    Session,
     /// An entry of the audit log.
     AuditEntry,
     /// Counts.

@@ -9,6 +9,7 @@ use crate::{
         endpoint::{Endpoint, EndpointHealth},
         event_type::EventType,
         ids::{DeliveryId, EndpointId},
+        session::Session,
         token::Token,
     },
     store::{
@@ -18,6 +19,7 @@ use crate::{
         manifest::StoreId,
         scan::{LongRecord, NamedRow},
         stored::{Life, Meta, Progress},
+        traffic::StoredTraffic,
     },
 };
 
@@ -65,15 +67,24 @@ impl Rebuild<'_> {
                 }
             }
         }
-        let mut minutes = self.cursor(kind::MINUTE);
-        while let Some(NamedRow { row, entry, .. }) = minutes.take(self) {
-            match Self::decoded::<Minute>(&entry) {
-                Ok(_) => self.keep(&[entry])?,
-                Err(error) => {
-                    self.set_aside.add(&entry, &error.to_string())?;
-                    let what = keys::describe(&row.key());
-                    self.lose(Lost::Counts, &what, format!("{what} are lost"));
-                }
+        for of_kind in [kind::MINUTE, kind::SESSION, kind::TRAFFIC] {
+            let mut cursor = self.cursor(of_kind);
+            while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
+                let read = match &row {
+                    Row::Minute(_) => Self::decoded::<Minute>(&entry).map(drop),
+                    Row::Session(_) => Self::decoded::<Session>(&entry).map(drop),
+                    // Nobody asks for the hours of an endpoint of which there is nothing else.
+                    Row::Traffic(id) if !self.progress.contains_key(id) && !self.endpoints.contains_key(id) => continue,
+                    _ => Self::decoded::<StoredTraffic>(&entry).map(drop),
+                };
+                let Err(error) = read else {
+                    self.keep(&[entry])?;
+                    continue;
+                };
+                self.set_aside.add(&entry, &error.to_string())?;
+                let what = keys::describe(&row.key());
+                let lost = if matches!(row, Row::Session(_)) { Lost::Session } else { Lost::Counts };
+                self.lose(lost, &what, format!("{what}: lost"));
             }
         }
         Ok(())

@@ -99,6 +99,8 @@ fn is_record(key: &[u8]) -> bool {
         kind::TOKEN,
         kind::AUDIT,
         kind::MINUTE,
+        kind::SESSION,
+        kind::TRAFFIC,
     ];
     key.first().is_some_and(|kind| records.contains(kind))
 }
@@ -190,7 +192,10 @@ fn what_is_left_of_a_store_that_lacks_a_row_is_whole() {
         }
         // Nothing tells that there was one: a body alone would, and so would other parts.
         let (report, after) = repaired(damaged.path());
-        let untold = matches!(row, Row::Audit(_) | Row::Minute(_) | Row::Token(_) | Row::EventType(_)) && part == 0;
+        let untold = matches!(
+            row,
+            Row::Audit(_) | Row::Minute(_) | Row::Session(_) | Row::Traffic(_) | Row::Token(_) | Row::EventType(_)
+        ) && part == 0;
         let gone = matches!(row, Row::Event(_)) && report.losses.iter().all(|loss| loss.what != Lost::Event);
         if untold || gone {
             continue;

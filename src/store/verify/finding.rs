@@ -32,9 +32,9 @@ pub enum Group {
     Endpoints,
     /// What leads to events and deliveries: queues, due times, lists.
     Indexes,
-    /// Event types, tokens, audit entries.
+    /// Event types, tokens, sessions, audit entries.
     Settings,
-    /// Totals and counts by the minute.
+    /// Totals, and counts by the minute and the hour.
     Counts,
 }
 
@@ -71,8 +71,8 @@ impl Group {
             | Row::ProducerId(_)
             | Row::Idempotency(_) => Self::Indexes,
             Row::Endpoint(_) | Row::Progress(_) => Self::Endpoints,
-            Row::EventType(_) | Row::Token(_) | Row::Audit(_) => Self::Settings,
-            Row::Minute(_) | Row::Meta => Self::Counts,
+            Row::EventType(_) | Row::Token(_) | Row::Session(_) | Row::Audit(_) => Self::Settings,
+            Row::Minute(_) | Row::Traffic(_) | Row::Meta => Self::Counts,
         }
     }
 }

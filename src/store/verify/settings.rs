@@ -3,13 +3,16 @@
 
 use super::{Check, Counted, finding::Group};
 use crate::{
-    domain::{audit::AuditEntry, endpoint::Endpoint, event_type::EventType, ids::EndpointId, token::Token},
+    domain::{
+        audit::AuditEntry, endpoint::Endpoint, event_type::EventType, ids::EndpointId, session::Session, token::Token,
+    },
     store::{
         Minute, StoreError,
         engine::Entry,
         keys::{Row, kind},
         scan::{LongRecord, NamedRow},
         stored::{Life, Meta, Progress},
+        traffic::StoredTraffic,
     },
 };
 
@@ -62,10 +65,12 @@ impl Check<'_> {
             let found = self.exists(&Row::Endpoint(id));
             self.demand(found, &Row::Progress(id), "its settings are missing");
         }
-        let mut minutes = self.cursor(kind::MINUTE);
-        while let Some(NamedRow { row, entry, .. }) = minutes.take(self) {
-            if let Err(error) = self.minute(&row, &entry) {
-                self.find_error(&row, &error);
+        for of_kind in [kind::MINUTE, kind::SESSION, kind::TRAFFIC] {
+            let mut cursor = self.cursor(of_kind);
+            while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
+                if let Err(error) = self.small(&row, &entry) {
+                    self.find_error(&row, &error);
+                }
             }
         }
     }
@@ -101,9 +106,19 @@ impl Check<'_> {
         }
     }
 
-    fn minute(&mut self, row: &Row, entry: &Entry) -> Result<(), StoreError> {
-        let (minute, _) = Self::decoded::<Minute>(entry)?;
-        self.demand(*row == Row::Minute(minute.minute), row, "it lies under another one's key");
+    fn small(&mut self, row: &Row, entry: &Entry) -> Result<(), StoreError> {
+        let at_its_place = match row {
+            Row::Minute(minute) => Self::decoded::<Minute>(entry)?.0.minute == *minute,
+            Row::Session(digest) => Self::decoded::<Session>(entry)?.0.digest == *digest,
+            Row::Traffic(id) => {
+                Self::decoded::<StoredTraffic>(entry)?;
+                let known = self.progress.contains_key(id) || self.exists(&Row::Progress(*id));
+                self.demand(known, row, "nothing else is known of the endpoint");
+                true
+            }
+            _ => true,
+        };
+        self.demand(at_its_place, row, "it lies under another one's key");
         Ok(())
     }
 

@@ -70,6 +70,16 @@ impl Api {
             .unwrap_or_else(|error| panic!("{method} {path}: no answer: {error}"))
     }
 
+    /// A GET whose body is read by the caller, as slowly as it likes; the status, and the body.
+    pub fn open(&self, path: &str) -> (u16, impl std::io::Read + use<>) {
+        let mut request = http::Request::builder().uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = self.agent.run(request.body(()).unwrap()).unwrap();
+        (response.status().as_u16(), response.into_body().into_reader())
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &[], None)
     }

@@ -82,6 +82,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/audit-log", Who::Readers, Scope::Own, false),
     route("GET", "/v1/stats", Who::ServerReaders, Scope::Server, false),
     route("GET", "/v1/stream", Who::Readers, Scope::Own, false),
+    route("GET", "/v1/backup", Who::Operators, Scope::Server, false),
 ];
 
 impl Route {

@@ -28,6 +28,7 @@ fn clean(mut command: Command) -> Command {
 /// How a server is started; kept, so that it can be started again on the same directory.
 pub struct Setup {
     root: TempDir,
+    data: PathBuf,
     loopback: bool,
     schedule: Option<String>,
     listen: String,
@@ -39,8 +40,10 @@ pub struct Setup {
 
 impl Setup {
     pub fn new() -> Self {
+        let root = TempDir::with_prefix("mythichooks-test-").unwrap();
         Setup {
-            root: TempDir::with_prefix("mythichooks-test-").unwrap(),
+            data: root.path().join("data"),
+            root,
             loopback: true,
             schedule: Some("50ms,100ms,150ms,200ms".to_owned()),
             listen: "127.0.0.1:0".to_owned(),
@@ -56,7 +59,13 @@ impl Setup {
     }
 
     pub fn data_dir(&self) -> PathBuf {
-        self.root().join("data")
+        self.data.clone()
+    }
+
+    /// The data directory lies there, from the root on.
+    pub fn data_in(mut self, path: &str) -> Self {
+        self.data = self.root().join(path);
+        self
     }
 
     /// Neither loopback addresses nor plain HTTP are opened.

@@ -1,0 +1,61 @@
+// What the pages do beyond HTML. Every page works without it: this only saves a click, a reload or a look-up.
+(() => {
+  'use strict';
+
+  // Copy buttons: data-copy names the element whose text, or value, is copied.
+  for (const button of document.querySelectorAll('button[data-copy]')) {
+    button.hidden = false;
+    button.addEventListener('click', async () => {
+      const source = document.getElementById(button.dataset.copy);
+      if (!source) return;
+      const label = button.querySelector('[data-label]');
+      const before = label.textContent;
+      try {
+        await navigator.clipboard.writeText('value' in source ? source.value : source.textContent);
+        label.textContent = 'Copied';
+      } catch {
+        // No clipboard without TLS: select it, so that a key press copies it.
+        const range = document.createRange();
+        range.selectNodeContents(source);
+        if ('select' in source) source.select();
+        else { const chosen = getSelection(); chosen.removeAllRanges(); chosen.addRange(range); }
+        label.textContent = 'Selected';
+      }
+      setTimeout(() => { label.textContent = before; }, 2000);
+    });
+  }
+
+  // Times: pages show UTC; pointing at one shows it in the reader's own zone too.
+  for (const time of document.querySelectorAll('time[datetime]')) {
+    const at = new Date(time.dateTime);
+    if (!Number.isNaN(at.getTime())) {
+      time.title = at.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'long' }) + ' where you are';
+    }
+  }
+
+  // A page that waits for something looks again by itself. data-again: after so many milliseconds.
+  const again = document.querySelector('[data-again]');
+  if (again) setTimeout(() => location.replace(again.href || location.href), Number(again.dataset.again));
+
+  // A page that answers a form stands under the address that shows the same without it.
+  const place = document.querySelector('[data-place]');
+  if (place) history.replaceState(null, '', place.dataset.place);
+
+  // A form that only asks to go on does so by itself.
+  const onward = document.querySelector('form[data-onward]');
+  if (onward) onward.requestSubmit();
+
+  // A radio that makes a list of ticks needless dims it; a tick chooses the radio that needs it.
+  for (const form of document.querySelectorAll('form')) {
+    const radios = form.querySelectorAll('input[type=radio][data-ticks]');
+    const ticks = form.querySelectorAll('input[type=checkbox][data-tick]');
+    if (!radios.length) continue;
+    for (const tick of ticks) tick.addEventListener('change', () => {
+      if (tick.checked) for (const radio of radios) radio.checked = radio.dataset.ticks === 'needed';
+    });
+  }
+
+  // An error summary is where reading goes on.
+  const summary = document.getElementById('errors');
+  if (summary) summary.focus();
+})();

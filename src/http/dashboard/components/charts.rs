@@ -1,0 +1,51 @@
+//! Charts as SVG made on the server: no script draws them, and no style is in them but classes.
+
+use maud::{Markup, html};
+
+/// What happened in a part of a span of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bar {
+    /// Attempts that were taken.
+    pub good: u64,
+    /// Attempts that were not.
+    pub bad: u64,
+}
+
+/// One bar for each part, oldest first, up to the tallest of them: failures red from the base. `finding`: what it shows,
+/// in words. `wide`: as wide as its place.
+pub fn spark(bars: &[Bar], finding: &str, wide: bool) -> Markup {
+    let tallest = bars.iter().map(|bar| bar.good + bar.bad).max().unwrap_or(0).max(1);
+    // In hundredths of a pixel, so that whole numbers do; a bar is never lower than it can be seen.
+    let height = |count: u64| u64::try_from(u128::from(count) * 2_200 / u128::from(tallest)).unwrap_or(0).max(150);
+    let decimal = |hundredths: u64| format!("{}.{:02}", hundredths / 100, hundredths % 100);
+    html! {
+        svg.spark.big[wide] viewBox="0 0 120 24" preserveAspectRatio=[wide.then_some("none")] role="img"
+            aria-label=(finding) {
+            @for (index, bar) in bars.iter().enumerate() {
+                @let x = index * 5;
+                @let bad = if bar.bad > 0 { height(bar.bad) } else { 0 };
+                @let good = if bar.good > 0 { height(bar.good).min(2_400 - bad) } else { 0 };
+                @if good + bad == 0 { rect.z x=(x) y="22.5" width="4" height="1.5" {} }
+                @if good > 0 { rect.ok x=(x) y=(decimal(2_400 - bad - good)) width="4" height=(decimal(good)) {} }
+                @if bad > 0 { rect.fail x=(x) y=(decimal(2_400 - bad)) width="4" height=(decimal(bad)) {} }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_end_at_the_base_and_nothing_is_drawn_out_of_the_picture() {
+        let bars =
+            [Bar { good: 10, bad: 0 }, Bar { good: 0, bad: 0 }, Bar { good: 1, bad: 9 }, Bar { good: 0, bad: 1 }];
+        let text = spark(&bars, "all \"well\"", false).into_string();
+        assert!(text.contains(r#"<rect class="ok" x="0" y="2.00" width="4" height="22.00">"#), "{text}");
+        assert!(text.contains(r#"<rect class="z" x="5""#));
+        assert!(text.contains(r#"<rect class="fail" x="10" y="4.20" width="4" height="19.80">"#), "{text}");
+        assert!(text.contains("all &quot;well&quot;"));
+        assert!(spark(&[Bar { good: u64::MAX / 2, bad: u64::MAX / 2 }], "", true).into_string().contains("0."));
+    }
+}

@@ -1,0 +1,13 @@
+//! What pages are made of. Every text that comes from outside is escaped by the templates; colour never stands alone.
+
+mod blocks;
+mod charts;
+mod fields;
+mod states;
+mod words;
+
+pub use blocks::*;
+pub use charts::*;
+pub use fields::*;
+pub use states::*;
+pub use words::*;

@@ -1,0 +1,120 @@
+//! The pages, one file (or directory) for each tab, with the routes of its own; and what is answered where there is none.
+
+mod audit_log;
+mod endpoints;
+mod event_types;
+mod events;
+mod live;
+mod logs;
+mod overview;
+mod portal;
+mod sign_in;
+mod tokens;
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError as _,
+    http::{StatusCode, header},
+    web::{self, Data},
+};
+use maud::html;
+
+use super::{
+    layout::{self, View},
+    page::Page,
+    response,
+};
+use crate::http::{
+    Api, api,
+    problem::{Kind, Problem},
+};
+
+/// Adds the routes of all pages.
+pub fn configure(config: &mut web::ServiceConfig) {
+    sign_in::routes(config);
+    portal::routes(config);
+    overview::routes(config);
+    endpoints::routes(config);
+    logs::routes(config);
+    events::routes(config);
+    event_types::routes(config);
+    tokens::routes(config);
+    audit_log::routes(config);
+    live::routes(config);
+}
+
+/// What a page refuses, as a page.
+pub fn refused(page: &Page, problem: &Problem) -> HttpResponse {
+    let answer = problem.error_response();
+    let (title, what_now) = match problem.kind() {
+        Kind::NotFound => ("There is nothing here", "It may have been deleted, or belong to another account."),
+        Kind::Forbidden => ("This is not allowed", "Sign in with another token to do it."),
+        Kind::Unavailable => ("Not now", "Nothing was lost. Try again in a moment."),
+        Kind::InvalidParameter => {
+            ("The address is not right", "A part of it after the question mark is not understood.")
+        }
+        _ => ("That did not work", "Nothing was changed."),
+    };
+    let view = View::apart(title).lede(html! { strong { (sentence(problem.detail())) } " " (what_now) }).body(html! {
+        div.acts.sec { a.btn href="/" { "Overview" } a.btn href="/endpoints" { "Endpoints" } a.btn href="/logs" { "Logs" } }
+    });
+    let (status, markup) = view.status(answer.status()).render(page);
+    let mut shown = response::html(status, markup);
+    if let Some(value) = answer.headers().get(header::RETRY_AFTER) {
+        shown.headers_mut().insert(header::RETRY_AFTER, value.clone());
+    }
+    shown
+}
+
+fn sentence(detail: &str) -> String {
+    let mut letters = detail.chars();
+    let end = if detail.ends_with('.') { "" } else { "." };
+    letters.next().map_or_else(String::new, |first| format!("{}{}{end}", first.to_uppercase(), letters.as_str()))
+}
+
+/// What is answered where there is no route: a page for who asks for one, else a problem document.
+pub async fn unknown(request: HttpRequest, api: Data<Api>) -> HttpResponse {
+    let wants_page = request
+        .headers()
+        .get_all(header::ACCEPT)
+        .any(|value| value.to_str().is_ok_and(|value| value.contains("text/html")));
+    if !wants_page || request.path().starts_with("/v1/") || request.path() == "/v1" {
+        return api::not_found(&request);
+    }
+    let page = layout::solo(
+        &api,
+        "There is no such page",
+        None,
+        &html! {
+            h1 { "There is no such page" }
+            p { "The address may be mistyped, or from another release." }
+            p { a href="/" { "Go to the overview" } }
+        },
+    );
+    response::html(StatusCode::NOT_FOUND, page)
+}
+
+/// What is answered to a method that a page does not have.
+pub fn unknown_method(api: &Api) -> HttpResponse {
+    let page = layout::solo(
+        api,
+        "Not this way",
+        None,
+        &html! {
+            h1 { "Not this way" }
+            p { "This address is no page to look at: it is where a form is sent." }
+            p { a href="/" { "Go to the overview" } }
+        },
+    );
+    response::html(StatusCode::METHOD_NOT_ALLOWED, page)
+}
+
+/// To the sign-in, and back here afterwards.
+pub fn to_sign_in(request: &HttpRequest) -> HttpResponse {
+    let is_read = request.method().is_safe();
+    let here = request.uri().path_and_query().map_or("/", |here| here.as_str());
+    if !is_read || here == "/" {
+        return response::go_to("/sign-in");
+    }
+    let next: String = url::form_urlencoded::byte_serialize(here.as_bytes()).collect();
+    response::go_to(&format!("/sign-in?next={next}"))
+}
