@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Receiver, Recorded, Server, until};
 
@@ -26,15 +26,15 @@ fn held_by(damage: impl Fn(&str, &str) -> String, ordered: bool) {
     server.start_again();
     let api = server.admin();
     api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"status": "enabled"})).expect(200);
-    let received = || receiver.requests().iter().map(Recorded::event_id).collect::<HashSet<_>>();
-    until("the others are received", || received().contains(&events[0]) && received().contains(&events[2]));
+    let arrived = || receiver.requests().iter().map(Recorded::event_id).collect::<HashSet<_>>();
+    until("the others are received", || arrived().contains(&events[0]) && arrived().contains(&events[2]));
     for _ in 0..5 {
         let later = api.event();
-        until("later ones are received", || received().contains(&later));
+        until("later ones are received", || arrived().contains(&later));
         // Each turn is a chance to try the damaged one again.
         std::thread::sleep(Duration::from_millis(120));
     }
-    assert!(!received().contains(&events[1]));
+    assert!(!arrived().contains(&events[1]));
     let held = |log: &str| log.lines().filter(|line| line.contains("is held") && line.contains(&delivery)).count();
     let log = server.log();
     assert_eq!(held(&log), 1, "{log}");
@@ -47,9 +47,9 @@ fn held_by(damage: impl Fn(&str, &str) -> String, ordered: bool) {
 
     server.setup.set_env("FAILPOINTS", None);
     server.start_again();
-    until("it is sent after all", || received().contains(&events[1]));
+    until("it is sent after all", || arrived().contains(&events[1]));
     let status = || server.admin().get(&format!("/v1/deliveries/{delivery}")).expect(200)["status"].clone();
-    until("it is delivered", || status() == Value::from("delivered"));
+    until("it is delivered", || status() == "delivered");
     assert!(server.terminate().success());
     server.verify_store();
 }
