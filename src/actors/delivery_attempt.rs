@@ -97,6 +97,9 @@ pub(super) fn spawn(
         match taken {
             Ok(Ok(delivery)) if !delivery.is_fresh() => {}
             Ok(Ok(_)) => lease.put_back(),
+            Ok(Err(error)) if error.is_lasting() => {
+                lease.slot.leases().hold(lease.delivery, still_fresh, lease.shared.clock.steady(), &error.to_string());
+            }
             Ok(Err(error)) => {
                 tracing::warn!(delivery = %lease.delivery, %error, "an attempt could not be made; trying again");
                 lease.put_back_after_a_pause(still_fresh).await;
@@ -116,6 +119,13 @@ enum TurnError {
     Store(#[from] StoreError),
     #[error("its event is not in the store")]
     NoEvent,
+}
+
+impl TurnError {
+    /// Whether trying again soon is in vain.
+    fn is_lasting(&self) -> bool {
+        matches!(self, Self::NoEvent | Self::Store(StoreError::Damaged(_)))
+    }
 }
 
 /// Makes the attempts of one turn; the delivery as it is after them.
@@ -228,7 +238,7 @@ async fn settle(
         settlement.queue_position = lease.slot.leases().position(had_its_turn);
         match lease.shared.store.settle(settlement.clone()).await {
             Ok(settled) => return Ok(settled),
-            Err(error @ (StoreError::Closed | StoreError::Gone)) => return Err(error),
+            Err(error @ (StoreError::Closed | StoreError::Gone | StoreError::Damaged(_))) => return Err(error),
             Err(error) => {
                 tracing::warn!(delivery = %lease.delivery, %error, "an attempt could not be written down; trying again");
                 tokio::time::sleep(STORE_PAUSE).await;

@@ -17,12 +17,17 @@ use super::{
     retry_timer::{self, Due},
     turns::{Manner, Next, Turns},
 };
-use crate::domain::{endpoint::EndpointStatus, ids::EndpointId};
+use crate::{
+    domain::{endpoint::EndpointStatus, ids::EndpointId},
+    store::StoreError,
+};
 
 /// How long a Dispatcher stays without work: its connections may be wanted again soon.
 const IDLE: Duration = Duration::from_millis(if cfg!(feature = "testing") { 100 } else { 10_000 });
 /// The pause after the store did not answer, or when all places for attempts are taken.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The pause where the queue itself is damaged.
+const STUCK: Duration = Duration::from_mins(1);
 /// The pause where a row fell due a moment ago.
 const JUST_NOW: Duration = Duration::from_millis(2);
 
@@ -40,6 +45,8 @@ pub(super) struct Dispatcher {
     pause: Duration,
     /// A later look that is planned already.
     planned: Option<SpawnHandle>,
+    /// Its queue cannot be read, which was told.
+    is_stuck: bool,
     /// When it last had something to do.
     busy_at: Instant,
     lifeline: Lifeline,
@@ -72,6 +79,7 @@ impl Dispatcher {
             pace: Pace::default(),
             pause,
             planned: None,
+            is_stuck: false,
             busy_at: Instant::now(),
             lifeline,
         }
@@ -83,6 +91,9 @@ impl Dispatcher {
         }
         let why = self.shared.dispatchers.take_wake(self.endpoint);
         self.turns.woken(&self.shared.store, why);
+        if self.slot.leases().let_go(self.shared.clock.steady()) {
+            self.turns.woken(&self.shared.store, Wake::AGAIN);
+        }
         let plan = self.start_attempts();
         match plan {
             Plan::AfterAttempt => {}
@@ -137,6 +148,13 @@ impl Dispatcher {
                     let in_flight = leases.count();
                     drop(leases);
                     return self.rest(&next, in_flight);
+                }
+                Err(error @ StoreError::Damaged(_)) => {
+                    self.pace.give_back();
+                    if !std::mem::replace(&mut self.is_stuck, true) {
+                        tracing::error!(endpoint = %self.endpoint, %error, "the queue cannot be read; the others go on");
+                    }
+                    return Plan::After(STUCK);
                 }
                 Err(error) => {
                     self.pace.give_back();

@@ -7,7 +7,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     ops::BitOr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::{Addr, prelude::*};
@@ -18,7 +18,10 @@ use super::{
     floor::Shared,
     supervisor::{Deaths, give_up},
 };
-use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::domain::{
+    ids::{DeliveryId, EndpointId},
+    time::Timestamp,
+};
 
 /// Why a Dispatcher is to look at its endpoint again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,7 +72,20 @@ pub(super) struct Leases {
     read_to: Option<DeliveryId>,
     /// The first delivery that was read and has not had its turn.
     next_turn: Option<DeliveryId>,
+    /// Those that cannot be sent, since the store is damaged where they or their events lie.
+    held: BTreeMap<DeliveryId, Held>,
 }
+
+/// A delivery that is not tried for now.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// It waits for its first turn.
+    fresh: bool,
+    until: Timestamp,
+}
+
+/// How long a delivery that the store cannot give is held.
+const HOLD: Duration = Duration::from_hours(1);
 
 impl Leases {
     pub(super) fn count(&self) -> usize {
@@ -77,12 +93,32 @@ impl Leases {
     }
 
     pub(super) fn holds(&self, delivery: DeliveryId) -> bool {
-        self.in_flight.contains_key(&delivery)
+        self.in_flight.contains_key(&delivery) || self.held.contains_key(&delivery)
+    }
+
+    /// The delivery is not tried again until an hour from now, or until a restart; the log says so once in that time.
+    pub(super) fn hold(&mut self, delivery: DeliveryId, fresh: bool, now: Timestamp, why: &str) {
+        tracing::error!(%delivery, %why, "a delivery cannot be sent: it is held for an hour; the others go on");
+        self.held.insert(delivery, Held { fresh, until: now.plus(HOLD) });
+    }
+
+    /// Lets go of what was held long enough; true if there was any.
+    pub(super) fn let_go(&mut self, now: Timestamp) -> bool {
+        let before = self.held.len();
+        self.held.retain(|_, held| held.until > now);
+        self.held.len() < before
+    }
+
+    fn is_empty(&self) -> bool {
+        self.in_flight.is_empty() && self.held.is_empty()
     }
 
     /// Whether a due row is to be passed over, since an attempt of its delivery is under way; the due rows are read
     /// again when that is over.
     pub(super) fn passes_over(&mut self, delivery: DeliveryId) -> bool {
+        if self.held.contains_key(&delivery) {
+            return true;
+        }
         let held = self.in_flight.get_mut(&delivery);
         held.map(|in_flight| in_flight.passed_over = true).is_some()
     }
@@ -110,7 +146,8 @@ impl Leases {
     /// Up to where all fresh deliveries have had their first turn once `settling` has had its own.
     pub(super) fn position(&self, settling: Option<DeliveryId>) -> DeliveryId {
         let fresh = self.in_flight.iter().filter(|(_, in_flight)| in_flight.fresh).map(|(id, _)| *id);
-        let waiting = fresh.filter(|id| Some(*id) != settling).chain(self.next_turn).min();
+        let held = self.held.iter().filter(|(_, held)| held.fresh).map(|(id, _)| *id);
+        let waiting = fresh.filter(|id| Some(*id) != settling).chain(self.next_turn).chain(held).min();
         // One that is sent by hand may lie beyond what was read: what is between has not had its turn.
         let read_to = self.read_to.unwrap_or(DeliveryId::MIN);
         waiting.map_or(read_to, |first| read_to.min(DeliveryId::from_u128(first.as_u128().saturating_sub(1))))
@@ -166,8 +203,7 @@ impl Dispatchers {
     /// Takes an idle Dispatcher out of the table; false: it was woken meanwhile and is to go on.
     pub(super) fn retire(&self, endpoint: EndpointId) -> bool {
         let mut running = self.running();
-        let idle =
-            running.get(&endpoint).is_none_or(|entry| entry.waiting.is_none() && entry.slot.leases().count() == 0);
+        let idle = running.get(&endpoint).is_none_or(|entry| entry.waiting.is_none() && entry.slot.leases().is_empty());
         if idle {
             running.remove(&endpoint);
         }
@@ -205,17 +241,12 @@ pub(super) fn wake(shared: &Arc<Shared>, endpoint: EndpointId, why: Wake) {
         return;
     }
     let slot = Arc::new(Slot::default());
-    if let Some(addr) = start(shared, endpoint, Arc::clone(&slot), std::time::Duration::ZERO) {
+    if let Some(addr) = start(shared, endpoint, Arc::clone(&slot), Duration::ZERO) {
         running.insert(endpoint, Entry { addr, slot, waiting: Wake::ALL, deaths: Deaths::default() });
     }
 }
 
-fn start(
-    shared: &Arc<Shared>,
-    endpoint: EndpointId,
-    slot: Arc<Slot>,
-    pause: std::time::Duration,
-) -> Option<Addr<Dispatcher>> {
+fn start(shared: &Arc<Shared>, endpoint: EndpointId, slot: Arc<Slot>, pause: Duration) -> Option<Addr<Dispatcher>> {
     let thread = shared.dispatchers.thread(endpoint)?;
     let shared = Arc::clone(shared);
     Some(Dispatcher::start_in_arbiter(thread, move |_| Dispatcher::new(shared, endpoint, slot, pause)))
@@ -263,5 +294,21 @@ mod tests {
         assert!(leases.passes_over(id(11)));
         assert_eq!(leases.release(id(11)), Wake::DUE, "its rows were passed over");
         assert_eq!(leases.position(None), id(10), "until the queue is read again");
+    }
+
+    #[test]
+    fn what_is_held_is_passed_over_for_an_hour_and_keeps_its_place() {
+        let id = DeliveryId::from_u128;
+        let at = |minutes| Timestamp::EPOCH.plus(Duration::from_mins(minutes));
+        let mut leases = Leases::default();
+        leases.read(id(20), None);
+        leases.hold(id(3), false, at(0), "damaged");
+        leases.hold(id(7), true, at(1), "damaged");
+        assert_eq!(leases.position(None), id(6), "a fresh one is not passed by the queue's position");
+        assert!(leases.holds(id(3)) && leases.passes_over(id(7)) && !leases.is_empty());
+        assert!(!leases.let_go(at(59)));
+        assert!(leases.let_go(at(60)) && !leases.holds(id(3)) && leases.holds(id(7)));
+        assert!(leases.let_go(at(61)) && leases.is_empty());
+        assert_eq!(leases.position(None), id(20));
     }
 }

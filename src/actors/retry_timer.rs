@@ -86,7 +86,12 @@ impl RetryTimer {
         for _ in 0..CHUNK {
             let Some(endpoint) = self.unread.pop() else { break };
             wake(&self.shared, endpoint, Wake::FRESH);
-            if let Err(error) = self.read(endpoint) {
+            let read = self.read(endpoint);
+            if let Err(error @ StoreError::Damaged(_)) = read {
+                // Its Dispatcher meets it too, and goes on as far as it can.
+                tracing::error!(%endpoint, %error, "the due rows cannot be read");
+                wake(&self.shared, endpoint, Wake::ALL);
+            } else if let Err(error) = read {
                 tracing::warn!(%endpoint, %error, "the due rows could not be read; trying again");
                 failed.push(endpoint);
             }

@@ -122,7 +122,7 @@ impl Turns {
             if leases.passes_over(row.delivery) || !store.is_due(self.endpoint, row)? {
                 continue;
             }
-            if let Some(delivery) = store.delivery(row.delivery)? {
+            if let Some(delivery) = read(store, row.delivery, false, now, leases)? {
                 return Ok(Some(Turn { delivery, due: Some(row) }));
             }
         }
@@ -132,7 +132,7 @@ impl Turns {
     fn next_of_either(&mut self, store: &Store, now: Timestamp, leases: &mut Leases) -> Result<Next, StoreError> {
         self.retries_first = !self.retries_first;
         for retries in [!self.retries_first, self.retries_first] {
-            let turn = if retries { self.next_due(store, now, leases)? } else { self.next_fresh(store, leases)? };
+            let turn = if retries { self.next_due(store, now, leases)? } else { self.next_fresh(store, now, leases)? };
             if let Some(turn) = turn {
                 return Ok(Next::Turn(Box::new(turn)));
             }
@@ -146,7 +146,7 @@ impl Turns {
         }
         while let Some(row) = self.due.pop_front() {
             if !leases.passes_over(row.delivery)
-                && let Some(delivery) = store.delivery(row.delivery)?
+                && let Some(delivery) = read(store, row.delivery, false, now, leases)?
                 && waits_for(&delivery, row)
             {
                 return Ok(Some(Turn { delivery, due: Some(row) }));
@@ -155,8 +155,8 @@ impl Turns {
         Ok(None)
     }
 
-    fn next_fresh(&mut self, store: &Store, leases: &Leases) -> Result<Option<Turn>, StoreError> {
-        let delivery = self.oldest_fresh(store, leases)?;
+    fn next_fresh(&mut self, store: &Store, now: Timestamp, leases: &mut Leases) -> Result<Option<Turn>, StoreError> {
+        let delivery = self.oldest_fresh(store, now, leases)?;
         if delivery.is_some() {
             self.fresh.pop_front();
         }
@@ -164,13 +164,18 @@ impl Turns {
     }
 
     /// The first of the window, read again and left there.
-    fn oldest_fresh(&mut self, store: &Store, leases: &Leases) -> Result<Option<Delivery>, StoreError> {
-        while self.has_fresh(store)? {
+    fn oldest_fresh(
+        &mut self,
+        store: &Store,
+        now: Timestamp,
+        leases: &mut Leases,
+    ) -> Result<Option<Delivery>, StoreError> {
+        while self.has_fresh(store, now, leases)? {
             let Some(first) = self.fresh.front().map(|read| read.id) else { break };
             fail_point!("dispatcher::read", |_| Err(StoreError::Failed("an injected failure".to_owned())));
             // It was read a while ago: it may have been canceled since, or delivered by hand.
             if !leases.holds(first)
-                && let Some(delivery) = store.delivery(first)?.filter(Delivery::is_fresh)
+                && let Some(delivery) = read(store, first, true, now, leases)?.filter(Delivery::is_fresh)
             {
                 return Ok(Some(delivery));
             }
@@ -179,11 +184,16 @@ impl Turns {
         Ok(None)
     }
 
-    fn has_fresh(&mut self, store: &Store) -> Result<bool, StoreError> {
+    fn has_fresh(&mut self, store: &Store, now: Timestamp, leases: &mut Leases) -> Result<bool, StoreError> {
         while self.fresh.is_empty() && self.more.has(Wake::FRESH) {
             let read = store.fresh(self.endpoint, self.read_to, WINDOW)?;
             self.read_to = read.read_to;
             self.fresh = read.deliveries.into();
+            for (id, why) in read.damaged {
+                if !leases.holds(id) {
+                    leases.hold(id, true, now, &why);
+                }
+            }
             if read.at_end {
                 self.more = self.more.without(Wake::FRESH);
             }
@@ -192,21 +202,23 @@ impl Turns {
     }
 
     /// The oldest delivery of all; while it waits for its retry, so do the rest.
-    fn next_in_order(&mut self, store: &Store, now: Timestamp, leases: &Leases) -> Result<Next, StoreError> {
+    fn next_in_order(&mut self, store: &Store, now: Timestamp, leases: &mut Leases) -> Result<Next, StoreError> {
         if leases.count() > 0 {
             return Ok(Next::Nothing);
         }
         for row in store.oldest_due(self.endpoint, WINDOW)? {
-            let Some(delivery) = store.delivery(row.delivery)?.filter(|delivery| waits_for(delivery, row)) else {
+            if leases.holds(row.delivery) {
                 continue;
-            };
-            if self.oldest_fresh(store, leases)?.is_some_and(|fresh| fresh.id < row.delivery) {
+            }
+            let read = read(store, row.delivery, false, now, leases)?;
+            let Some(delivery) = read.filter(|delivery| waits_for(delivery, row)) else { continue };
+            if self.oldest_fresh(store, now, leases)?.is_some_and(|fresh| fresh.id < row.delivery) {
                 break;
             }
             let turn = Turn { delivery, due: Some(row) };
             return Ok(if row.at <= now { Next::Turn(Box::new(turn)) } else { Next::Wait(row.at) });
         }
-        Ok(self.next_fresh(store, leases)?.map_or(Next::Nothing, |turn| Next::Turn(Box::new(turn))))
+        Ok(self.next_fresh(store, now, leases)?.map_or(Next::Nothing, |turn| Next::Turn(Box::new(turn))))
     }
 
     /// Nothing is left to do now: when will there be? Rows up to now were all read: those that are still there belong
@@ -220,6 +232,23 @@ impl Turns {
             }
         }
         Ok(first.map_or(Next::Nothing, Next::Wait))
+    }
+}
+
+/// A delivery as it is now; one whose record is damaged is held.
+fn read(
+    store: &Store,
+    id: DeliveryId,
+    fresh: bool,
+    now: Timestamp,
+    leases: &mut Leases,
+) -> Result<Option<Delivery>, StoreError> {
+    match store.delivery(id) {
+        Err(StoreError::Damaged(why)) => {
+            leases.hold(id, fresh, now, &why);
+            Ok(None)
+        }
+        read => read,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::{problem::Problem, serve::ServeError};
-use crate::store::{EngineChangeError, OpenError};
+use crate::store::{EngineChangeError, OpenError, RepairError};
 
 /// Why a command did not do its work. Its text goes to standard error, so none of these carries a secret.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum CliError {
     /// A store did not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// A store could not be repaired.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
     /// A store was not moved to another engine.
     #[error(transparent)]
     EngineChange(#[from] EngineChangeError),

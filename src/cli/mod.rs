@@ -22,6 +22,7 @@ mod printable;
 mod problem;
 mod progress;
 mod receiver;
+mod repair;
 mod resource;
 mod resource_name;
 mod restore;
@@ -49,6 +50,7 @@ use self::{
     event_type::EventTypeCommand,
     listen::ListenArgs,
     migrate::MigrateArgs,
+    repair::RepairArgs,
     restore::RestoreArgs,
     serve::ServeArgs,
     stats::StatsArgs,
@@ -86,6 +88,8 @@ enum Command {
     Verify(VerifyArgs),
     /// Move a stopped server's store to another engine
     Migrate(MigrateArgs),
+    /// Make a new store of what is whole in a damaged one
+    Repair(RepairArgs),
     /// Make a store of a backup
     Restore(RestoreArgs),
     /// See the whole job done: a scratch store, a server, a receiver, events, retries
@@ -203,6 +207,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Serve(args) => Ok(serve::run(&args)?),
         Command::Verify(args) => args.run(),
         Command::Migrate(args) => args.run(),
+        Command::Repair(args) => args.run(),
         Command::Restore(args) => args.run(),
         Command::Demo(args) => block_on(args.run()),
         Command::Listen(args) => block_on(args.run()),

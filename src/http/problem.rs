@@ -246,7 +246,7 @@ impl From<StoreError> for Problem {
             StoreError::Overloaded => "more work waits than the server takes on",
             StoreError::Full => "there is no room for more on the server's disk",
             StoreError::OverQuota => "the server's store is as large as it may be",
-            StoreError::Failed(_) | StoreError::Gone => "the server's store does not answer",
+            StoreError::Failed(_) | StoreError::Damaged(_) | StoreError::Gone => "the server's store does not answer",
             StoreError::Closed => "the server is stopping",
         };
         Self::new(Kind::Unavailable, detail)

@@ -39,7 +39,8 @@ impl Store {
                 break;
             }
             looked_at += 1;
-            let Some((entry, _)) = long::get::<AuditEntry>(shared, &Row::Audit(id))? else { continue };
+            let read = shared.past_damage(long::get::<AuditEntry>(shared, &Row::Audit(id)))?;
+            let Some((entry, _)) = read else { continue };
             if matches(filter, &entry) {
                 if found.items.len() >= page.limit {
                     found.next = last;
@@ -83,11 +84,16 @@ pub fn prune(work: &mut Work, before: Timestamp, most: usize) -> Result<bool, St
     for entry in shared.family(&keys::all_of(kind::AUDIT), Order::Ascending) {
         let entry = entry?;
         let Some((Row::Audit(id), 0)) = Row::parse(&entry.key) else { continue };
-        let old = long::get::<AuditEntry>(work, &Row::Audit(id))?.is_none_or(|(entry, _)| entry.at < before);
+        let read = shared.past_damage(long::get::<AuditEntry>(work, &Row::Audit(id)))?;
+        // One that is damaged has its time in its id.
+        let at = read.map_or_else(|| id.minted_at(), |(entry, _)| entry.at);
+        let old = at < before;
         if !old || removed == most {
             return Ok(old);
         }
-        long::delete(work, &Row::Audit(id))?;
+        for part in shared.family(&Row::Audit(id).key(), Order::Ascending) {
+            work.delete(part?.key);
+        }
         removed += 1;
     }
     Ok(false)

@@ -72,7 +72,7 @@ impl Older<'_> {
 impl CodecError {
     /// The same, naming the row.
     pub fn at(self, key: &[u8]) -> StoreError {
-        StoreError::Failed(format!("{} cannot be read: {self}", keys::describe(key)))
+        StoreError::Damaged(format!("{} cannot be read: {self}", keys::describe(key)))
     }
 }
 

@@ -2,18 +2,33 @@
 //! one sync, tell the observer, answer all. There is no other writer.
 
 use std::{
+    cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    time::Duration,
 };
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{StoreError, room::Room, shared::Shared, statistics, work::Work};
+use super::{
+    StoreError,
+    room::Room,
+    shared::Shared,
+    statistics,
+    witness::{Seen, Witness},
+    work::Work,
+};
 
 /// A batch takes no further request when it has so many rows: the engine holds up readers while it applies one.
 const BATCH_ROWS: usize = 400;
 /// Nor when it has so many requests.
 const BATCH_REQUESTS: usize = 512;
+
+/// So long after the last commit the witness knows of it, if no other came.
+const WITNESSED: Duration = Duration::from_secs(1);
 
 /// Tells a request what became of the batch that it was in.
 pub type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -56,6 +71,10 @@ pub struct Writer {
     pub shared: Arc<Shared>,
     /// What is asked for.
     pub messages: mpsc::Receiver<Message>,
+    /// Is told how far the store has come; one that lies in no directory has none.
+    pub witness: RefCell<Option<Witness>>,
+    /// In which second it was told last.
+    pub witnessed: Cell<i64>,
     /// What is done when memory and disk may differ.
     pub last_resort: LastResort,
 }
@@ -78,9 +97,9 @@ impl Writer {
         while !closing {
             let first = match next.take() {
                 Some(request) => request,
-                None => match self.messages.recv() {
-                    Ok(Message::Request(request)) => request,
-                    Ok(Message::Close) | Err(_) => break,
+                None => match self.receive() {
+                    Some(Message::Request(request)) => request,
+                    Some(Message::Close) | None => break,
                 },
             };
             let shared = Arc::clone(&self.shared);
@@ -116,6 +135,30 @@ impl Writer {
         if let Err(error) = self.commit(Work::new(&self.shared), true) {
             tracing::warn!(%error, "the last minute's counts were not written");
         }
+        self.tell_witness();
+        if let Some(witness) = &*self.witness.borrow() {
+            witness.sync();
+        }
+    }
+
+    /// The next message; while none comes, the witness is told what it does not know yet. `None`: no more will come.
+    fn receive(&self) -> Option<Message> {
+        match self.messages.recv_timeout(WITNESSED) {
+            Ok(message) => return Some(message),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => self.tell_witness(),
+        }
+        self.messages.recv().ok()
+    }
+
+    /// What was committed is on stable storage before this is called.
+    fn tell_witness(&self) {
+        let seen = Seen::of(&self.shared.view().meta);
+        if let Some(witness) = &mut *self.witness.borrow_mut()
+            && witness.is_behind(&seen)
+        {
+            witness.write(seen);
+        }
     }
 
     fn commit(&self, mut work: Work, closing: bool) -> Result<(), StoreError> {
@@ -139,6 +182,10 @@ impl Writer {
             let mut view = shared.view_mut();
             view.durable = batch.meta.last_id;
             view.meta = batch.meta;
+        }
+        let second = shared.clock.steady().as_seconds();
+        if self.witnessed.replace(second) != second {
+            self.tell_witness();
         }
         if !minutes.is_empty() {
             shared.statistics().written(now);

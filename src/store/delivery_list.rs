@@ -49,7 +49,7 @@ impl Store {
                 }
             };
             budget.spend();
-            if let Some((stored, _)) = reading::delivery(shared, DeliveryId::from_u128(id))?
+            if let Some((stored, _)) = shared.past_damage(reading::delivery(shared, DeliveryId::from_u128(id)))?
                 && matches(filter, &stored.delivery)
             {
                 if found.items.len() >= page.limit {

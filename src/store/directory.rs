@@ -19,6 +19,7 @@ use super::{
     reading,
     shared::EngineRows,
     stored::Meta,
+    witness,
 };
 
 const LOCK: &str = "lock";
@@ -157,17 +158,36 @@ fn remove_unfinished(directory: &Path) -> io::Result<()> {
 
 /// Opens the store in the directory.
 pub fn open(directory: &Path, cache: u64) -> Result<(Manifest, Box<dyn Engine>), OpenError> {
+    let opened = open_as_it_is(directory, cache)?;
+    opened.age?;
+    Ok((opened.manifest, opened.engine))
+}
+
+/// A store that was opened, whatever its age.
+pub struct Opened {
+    /// What its manifest says.
+    pub manifest: Manifest,
+    /// Its engine.
+    pub engine: Box<dyn Engine>,
+    /// Whether it is in the state that its witness knows, or a later one.
+    pub age: Result<(), OpenError>,
+}
+
+/// Opens the store in the directory, though it may be older than it was.
+pub fn open_as_it_is(directory: &Path, cache: u64) -> Result<Opened, OpenError> {
     let store = directory.join(STORE);
     let manifest = Manifest::read(&store)?;
     if manifest.format < FORMAT {
         return Err(OpenError::Older { found: manifest.format, known: FORMAT });
     }
+    let seen = witness::read(&store);
     let engine = engine::open(manifest.engine, &store.join(manifest.engine.name()), cache)?;
     let rows = EngineRows(&*engine);
     let meta = reading::record::<Meta>(&rows, &Row::Meta).map_err(|error| OpenError::Damaged(error.to_string()))?;
-    if let Some((meta, _)) = meta
-        && meta.store != manifest.id
-    {
+    let Some((meta, _)) = meta else {
+        return Err(OpenError::Damaged(format!("{}: the totals are missing", store.display())));
+    };
+    if meta.store != manifest.id {
         return Err(OpenError::Damaged(format!(
             "{}: the manifest is of store {}, but the engine's files are of store {}",
             store.display(),
@@ -175,7 +195,13 @@ pub fn open(directory: &Path, cache: u64) -> Result<(Manifest, Box<dyn Engine>),
             meta.store
         )));
     }
-    Ok((manifest, engine))
+    let age = seen.and_then(|seen| witness::compare(&store, &seen, &meta));
+    Ok(Opened { manifest, engine, age })
+}
+
+/// Where the store lies in the data directory.
+pub fn store_of(directory: &Path) -> PathBuf {
+    directory.join(STORE)
 }
 
 /// An error of the disk, at this path.

@@ -6,6 +6,7 @@ mod captured;
 pub mod memory;
 mod quiet;
 mod redb;
+pub mod salvage;
 mod sled;
 pub mod writes;
 

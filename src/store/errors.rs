@@ -79,6 +79,9 @@ pub enum StoreError {
     /// A read or write failed.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// A record cannot be read: it is damaged, or what keeps it is. It will not get better by itself.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// The delivery whose attempt ended was stopped while that was under way, and retention has removed it since.
     #[error("the delivery is no longer stored")]
     Gone,

@@ -57,7 +57,7 @@ impl Store {
                 break;
             }
             let key = EventKey::from_u128(keys::last_id(&entry.key).unwrap_or(0));
-            let Some((stored, _)) = reading::event(shared, key)? else { continue };
+            let Some((stored, _)) = shared.past_damage(reading::event(shared, key))? else { continue };
             if matches(filter, &stored.event) {
                 if found.items.len() >= page.limit {
                     found.next = last;

@@ -60,7 +60,7 @@ mod ranges;
 mod words;
 
 pub use ranges::*;
-pub use words::describe;
+pub use words::{describe, describe_place};
 
 /// What a key names. Records of any length have a part number in their rows' keys, which is not in here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +155,9 @@ pub mod kind {
     pub const MINUTE: u8 = b'M';
     pub const TRAFFIC: u8 = b'H';
     pub const META: u8 = b'Z';
+
+    /// All of them, in the order of keys.
+    pub const ALL: [u8; 22] = *b"ABCDEHIKLMNOPQRSTUWXYZ";
 }
 
 impl Row {

@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use super::{OpenError, engine::EngineKind};
+use super::{OpenError, engine::EngineKind, witness};
 
 /// The format that this release writes.
 pub const FORMAT: u32 = 2;
@@ -60,8 +60,10 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Writes it into the store's directory, whole or not at all; the directory is synced by the caller.
+    /// Writes it into the store's directory, whole or not at all, with a witness beside it, if there is none: where
+    /// there is a manifest, there is one. The directory is synced by the caller.
     pub fn write(&self, store: &Path) -> Result<(), OpenError> {
+        witness::create(store, self.id).map_err(|source| OpenError::Io { path: store.to_owned(), source })?;
         let path = store.join(NAME);
         let beside = store.join("manifest.new");
         let Self { format, engine, id } = self;

@@ -42,7 +42,7 @@ impl Store {
             }
             let key = EventKey::from_u128(id?);
             last = Some(key);
-            let Some((stored, _)) = reading::event(shared, key)? else { continue };
+            let Some((stored, _)) = shared.past_damage(reading::event(shared, key))? else { continue };
             if wants(question, &stored.event) && !has_delivery(shared, question.endpoint, &stored.event)? {
                 found.items.push(key);
             }

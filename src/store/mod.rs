@@ -29,7 +29,9 @@ mod prune;
 mod queue;
 mod reading;
 pub mod records;
+mod repair;
 mod room;
+mod scan;
 mod sessions;
 mod settings;
 mod settle;
@@ -39,12 +41,14 @@ mod stored;
 mod streams;
 mod traffic;
 mod verify;
+mod witness;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
+    cell::{Cell, RefCell},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
@@ -64,10 +68,12 @@ pub use errors::*;
 pub use filters::*;
 use manifest::Manifest;
 pub use records::*;
+pub use repair::{Loss, Lost, RepairError, RepairReport, repair};
 pub use room::Space;
 use shared::Shared;
 pub use traffic::HourOfTraffic;
-pub use verify::{Report, verify};
+pub use verify::{Finding, Group, OnProgress, Report, verify};
+use witness::Witness;
 use work::Work;
 
 /// So many lists and other long reads run at a time.
@@ -107,6 +113,8 @@ struct Opened {
     lock: directory::DirectoryLock,
     manifest: Manifest,
     engine: Box<dyn Engine>,
+    /// One that lies in no directory has none.
+    witness: Option<Witness>,
 }
 
 impl Store {
@@ -127,7 +135,9 @@ impl Store {
         migrate::bring_up_to_date(directory, options.cache)?;
         let (manifest, engine) = directory::open(directory, options.cache)?;
         engine_change::clear_left_overs(directory, manifest.engine)?;
-        Self::start(Opened { lock, manifest, engine }, directory, options, clock, commit::end_process)
+        let witness = Some(Witness::open(&directory::store_of(directory))?);
+        let opened = Opened { lock, manifest, engine, witness };
+        Self::start(opened, directory, options, clock, commit::end_process)
     }
 
     /// A store on an engine of the caller's. A commit that fails ends the store, not the process: what waits for it is
@@ -150,7 +160,7 @@ impl Store {
         let lock = directory::DirectoryLock::take(directory)?;
         directory::found(&*engine)?;
         let manifest = Manifest { format: manifest::FORMAT, ..Manifest::default() };
-        Self::start(Opened { lock, manifest, engine }, directory, options, clock, commit::end_writer)
+        Self::start(Opened { lock, manifest, engine, witness: None }, directory, options, clock, commit::end_writer)
     }
 
     fn start(
@@ -160,12 +170,18 @@ impl Store {
         clock: Clock,
         last_resort: commit::LastResort,
     ) -> Result<Self, OpenError> {
-        let Opened { lock, manifest, engine } = opened;
+        let Opened { lock, manifest, engine, witness } = opened;
         let shared = Shared::load(engine, clock, room::Watch::new(directory, &options))
             .map_err(|error| OpenError::Damaged(error.to_string()))?;
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
-        let writer = Writer { shared: Arc::clone(&shared), messages: receiver, last_resort };
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            messages: receiver,
+            witness: RefCell::new(witness),
+            witnessed: Cell::new(0),
+            last_resort,
+        };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
         let inner = Inner {

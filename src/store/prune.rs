@@ -17,7 +17,6 @@ use super::{
     delivery_rows,
     engine::Order,
     keys::{self, Row},
-    long,
     room::weight,
     shared::Shared,
     statistics,
@@ -229,7 +228,10 @@ fn remove_event(work: &mut Work, stored: &StoredEvent) -> Result<(), StoreError>
         work.delete(Row::OfAccount(event.account.clone(), event.key).key());
     }
     if !stored.body_is_inline() {
-        long::delete(work, &Row::Body(event.key))?;
+        let shared = work.shared;
+        for part in shared.family(&Row::Body(event.key).key(), Order::Ascending) {
+            work.delete(part?.key);
+        }
     }
     work.delete(Row::Event(event.key).key());
     work.meta.stored.events = work.meta.stored.events.saturating_sub(1);

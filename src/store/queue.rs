@@ -25,7 +25,7 @@ impl Store {
             (position, view.durable)
         };
         let after = after.max(position);
-        let mut read = FreshRead { deliveries: Vec::new(), read_to: after, at_end: true };
+        let mut read = FreshRead { deliveries: Vec::new(), damaged: Vec::new(), read_to: after, at_end: true };
         let ids = shared.ids_after(&keys::queue_of(endpoint), after.as_u128(), durable);
         for (looked_at, id) in ids.enumerate() {
             if read.deliveries.len() >= limit || looked_at >= MOST_LOOKED_AT {
@@ -34,10 +34,11 @@ impl Store {
             }
             let id = DeliveryId::from_u128(id?);
             read.read_to = id;
-            if let Some((stored, _)) = reading::delivery(shared, id)?
-                && stored.delivery.is_fresh()
-            {
-                read.deliveries.push(stored.delivery);
+            match reading::delivery(shared, id) {
+                Ok(Some((stored, _))) if stored.delivery.is_fresh() => read.deliveries.push(stored.delivery),
+                Ok(_) => {}
+                Err(StoreError::Damaged(why)) => read.damaged.push((id, why)),
+                Err(error) => return Err(error),
             }
         }
         Ok(read)
@@ -95,7 +96,8 @@ impl Store {
                 break;
             }
             let delivery = DeliveryId::from_u128(id?);
-            let Some((stored, _)) = reading::delivery(shared, delivery)? else { continue };
+            let read = shared.past_damage(reading::delivery(shared, delivery))?;
+            let Some((stored, _)) = read else { continue };
             if let Some(next) = stored.delivery.next
                 && DueClass::of(next.trigger) == DueClass::InTurn
                 && !stored.delivery.is_fresh()

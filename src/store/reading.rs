@@ -1,8 +1,9 @@
 //! Records by their keys, read alike from what is stored and from a batch in the making.
 
 use super::{
-    StoreError, codec,
-    keys::Row,
+    StoreError,
+    codec::{self, CodecError},
+    keys::{self, Row},
     long,
     stored::{Link, StoredDelivery, StoredEvent},
 };
@@ -19,10 +20,22 @@ pub trait Rows {
 
 /// One record of one row, and the raw bytes behind it.
 pub fn record<R: codec::Record>(rows: &impl Rows, row: &Row) -> Result<Option<(R, Vec<u8>)>, StoreError> {
+    injected_damage(row)?;
     let key = row.key();
     let Some(value) = rows.get(&key)? else { return Ok(None) };
     let (record, tail) = codec::decode(&key, &value).map_err(|error| error.at(&key))?;
     Ok(Some((record, tail.to_vec())))
+}
+
+/// For tests of the whole server: the record of this name counts as damaged.
+fn injected_damage(row: &Row) -> Result<(), StoreError> {
+    fail::fail_point!("store::read", |name| {
+        let key = row.key();
+        if name.is_some_and(|name| name == keys::describe(&key)) { Err(CodecError::Checksum.at(&key)) } else { Ok(()) }
+    });
+    // Without that feature nothing looks at it.
+    let _ = row;
+    Ok(())
 }
 
 /// An event, and its body if that lies with it.
@@ -51,9 +64,13 @@ pub fn body(rows: &impl Rows, stored: &StoredEvent, inline: Vec<u8>) -> Result<O
         let Some(bytes) = long::get_bytes(rows, &Row::Body(stored.event.key))? else { return Ok(None) };
         bytes
     };
+    let body = body_of(stored, bytes);
+    body.map(Some).ok_or_else(|| CodecError::Malformed("event body").at(&row.key()))
+}
+
+/// The body of these bytes, if they can be this event's.
+pub fn body_of(stored: &StoredEvent, bytes: Vec<u8>) -> Option<EventBody> {
     let whole = u32::try_from(bytes.len()).is_ok_and(|length| length == stored.body_length);
     let object_start = usize::try_from(stored.object_start).unwrap_or(usize::MAX);
-    let body =
-        if whole && object_start <= bytes.len() { EventBody::from_stored(bytes.into(), object_start) } else { None };
-    body.map(Some).ok_or_else(|| codec::CodecError::Malformed("event body").at(&row.key()))
+    if whole && object_start <= bytes.len() { EventBody::from_stored(bytes.into(), object_start) } else { None }
 }

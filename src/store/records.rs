@@ -146,6 +146,8 @@ impl DueClass {
 pub struct FreshRead {
     /// Deliveries that wait for their first turn, oldest first.
     pub deliveries: Vec<Delivery>,
+    /// Those whose record cannot be read, and why: they may wait as well.
+    pub damaged: Vec<(DeliveryId, String)>,
     /// The queue was read up to here, this one included.
     pub read_to: DeliveryId,
     /// Whether that was its end.

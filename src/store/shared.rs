@@ -2,7 +2,7 @@
 //! time. The writer alone changes them, after each commit; locks are held for a look or an exchange.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -22,6 +22,9 @@ use crate::{
     domain::ids::{DeliveryId, EndpointId},
 };
 
+/// More damage than this is not told of while the server runs.
+const MOST_TOLD: usize = 1_000;
+
 /// The shared state.
 pub struct Shared {
     /// The bytes.
@@ -34,6 +37,8 @@ pub struct Shared {
     pub minter: Minter,
     /// Who is told of changes.
     pub observer: OnceLock<Arc<dyn Observer>>,
+    /// Damage that was told of.
+    told: Mutex<HashSet<String>>,
     view: RwLock<View>,
     statistics: Mutex<Statistics>,
     traffic: Mutex<Traffic>,
@@ -85,6 +90,7 @@ impl Shared {
             watch,
             minter: Minter::after(durable),
             observer: OnceLock::new(),
+            told: Mutex::default(),
             view: RwLock::new(View { endpoints, meta, durable }),
             statistics: Mutex::default(),
             traffic,
@@ -104,6 +110,21 @@ impl Shared {
     /// The counts of the last minutes.
     pub fn statistics(&self) -> MutexGuard<'_, Statistics> {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes over what is damaged, so that one record does not keep all others from being read; an error of the log
+    /// names it, once.
+    pub fn past_damage<T>(&self, read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+        match read {
+            Err(StoreError::Damaged(what)) => {
+                let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                if told.len() < MOST_TOLD && told.insert(what.clone()) {
+                    tracing::error!(%what, "the store is damaged; `mythichooks verify` names all that is");
+                }
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     /// Each endpoint's attempts of the last day.
@@ -153,6 +174,6 @@ impl Rows for EngineRows<'_> {
 
 impl From<ReadError> for StoreError {
     fn from(error: ReadError) -> Self {
-        Self::Failed(error.0)
+        Self::Damaged(error.0)
     }
 }

@@ -42,8 +42,10 @@ impl Store {
         let end = keys::end_of(&keys::all_of(kind::MINUTE));
         for entry in shared.engine.range(&from, &end, Order::Descending).take(limit) {
             let entry = entry?;
-            let (minute, _) = codec::decode::<Minute>(&entry.key, &entry.value).map_err(|e| e.at(&entry.key))?;
-            minutes.insert(minute.minute, minute);
+            let read = codec::decode::<Minute>(&entry.key, &entry.value).map_err(|e| e.at(&entry.key));
+            if let Some((minute, _)) = shared.past_damage(read.map(Some))? {
+                minutes.insert(minute.minute, minute);
+            }
         }
         let newest = shared.statistics().minutes.range(first..).map(|(at, minute)| (*at, minute.clone())).collect();
         minutes.append(&mut { newest });

@@ -132,6 +132,8 @@ impl Progress {
 pub struct Meta {
     /// Which store this is.
     pub store: StoreId,
+    /// How many batches were committed so far.
+    pub commits: u64,
     /// No id is greater.
     pub last_id: u128,
     /// By how many milliseconds an id's time was ever later than the wall clock that was written with it.

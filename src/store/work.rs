@@ -194,6 +194,7 @@ impl<'a> Work<'a> {
         }
         // Everything in this batch was minted before now.
         self.meta.last_id = self.shared.minter.last();
+        self.meta.commits = self.meta.commits.saturating_add(1);
         let meta = self.meta.clone();
         self.put_record(&Row::Meta, &meta, &[])?;
         let writes = self.rows.into_iter().collect();

@@ -60,7 +60,7 @@ fn fails_to_sync(engine: &str) {
     let log = server.log();
     assert!(log.contains("a batch was not synced") && log.contains("the server ends at once"), "{log}");
 
-    server.setup.set_env("FAILPOINTS", "");
+    server.setup.set_env("FAILPOINTS", None);
     server.start_again();
     let api = server.admin();
     for number in &acknowledged {

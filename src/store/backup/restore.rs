@@ -46,7 +46,7 @@ pub enum RestoreError {
 }
 
 fn first(report: &Report) -> &str {
-    report.findings.first().map_or("", String::as_str)
+    report.findings.first().map_or("", |finding| finding.text.as_str())
 }
 
 /// How a store is restored.

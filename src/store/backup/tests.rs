@@ -204,7 +204,7 @@ fn a_restored_store_has_the_same_rows_and_an_id_of_its_own_on_every_engine() {
         assert_eq!(restored.trailer.last_id, Ulid(meta.last_id));
         assert_eq!((restored.origin.store, restored.origin.engine.as_str()), (meta.store, from.name()));
         assert!(restored.report.unwrap().is_sound());
-        assert!(verify(&second).unwrap().is_sound());
+        assert!(verify(&second, &mut |_, _| {}).unwrap().is_sound());
 
         let (manifest, engine) = directory::open(&second, 1 << 20).unwrap();
         assert_eq!(manifest.engine, to);
@@ -233,11 +233,11 @@ fn what_is_not_restored_leaves_the_directory_as_it_was() {
     // What a death in the middle of a restoration leaves is no store, and not in the way.
     fs::create_dir_all(target.join("store.unfinished").join("sled")).unwrap();
     fs::write(target.join("lock"), "").unwrap();
-    assert!(matches!(verify(&target), Err(OpenError::Damaged(_))));
+    assert!(matches!(verify(&target, &mut |_, _| {}), Err(OpenError::Damaged(_))));
     attempt(&archive).unwrap();
-    assert!(verify(&target).unwrap().is_sound());
+    assert!(verify(&target, &mut |_, _| {}).unwrap().is_sound());
     assert!(matches!(attempt(&archive), Err(RestoreError::NotEmpty(_))), "there is a store now");
-    assert!(verify(&target).unwrap().is_sound());
+    assert!(verify(&target, &mut |_, _| {}).unwrap().is_sound());
 
     let other = root.path().join("other");
     fs::create_dir(&other).unwrap();
@@ -265,7 +265,7 @@ fn a_whole_archive_of_a_store_that_is_not_sound_is_restored_on_demand_alone() {
     assert!(!target.exists());
     let options = RestoreOptions { verify: false, ..RestoreOptions::default() };
     restore(unsound.as_slice(), &target, options).unwrap();
-    assert!(!verify(&target).unwrap().is_sound());
+    assert!(!verify(&target, &mut |_, _| {}).unwrap().is_sound());
 
     // And one whose totals are of another moment is none.
     let shifted = archive_until(&manifest, &writes, trailer.last_id.0 + 1);

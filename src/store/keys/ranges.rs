@@ -18,6 +18,15 @@ pub fn all_of(kind: u8) -> Prefix {
     vec![kind]
 }
 
+/// The ranges of keys that are of no kind.
+pub fn between_kinds() -> impl Iterator<Item = (Prefix, Vec<u8>)> {
+    let kinds = std::iter::once(None).chain(kind::ALL.into_iter().map(Some));
+    kinds.zip(kind::ALL.into_iter().map(Some).chain([None])).map(|(before, behind)| {
+        let from = before.map_or_else(Vec::new, |kind| end_of(&all_of(kind)));
+        (from, behind.map_or_else(|| vec![u8::MAX; 64], all_of))
+    })
+}
+
 /// The log of an endpoint: its `Q` rows.
 pub fn queue_of(endpoint: EndpointId) -> Prefix {
     join(kind::QUEUE, &[&endpoint.to_be_bytes()])

@@ -40,3 +40,20 @@ pub fn describe(key: &[u8]) -> String {
     };
     if part == 0 { text } else { format!("{text} (part {part})") }
 }
+
+/// A place among the keys in words: the end of a range need not be a key.
+pub fn describe_place(key: &[u8]) -> String {
+    if Row::parse(key).is_some() {
+        return describe(key);
+    }
+    // What reads as a row but for what stands behind it, or lacks the end that it would need.
+    let padded = (0..key.len()).rev().map(|length| key.get(..length).unwrap_or_default());
+    let nearest = padded.map(<[u8]>::to_vec).find(|key| Row::parse(key).is_some());
+    nearest.map_or_else(
+        || match key.first() {
+            Some(kind) => format!("the keys that begin with {:?}", char::from(*kind)),
+            None => "the first key".to_owned(),
+        },
+        |key| describe(&key),
+    )
+}

@@ -35,9 +35,17 @@ impl<'a> Sweep<'a> {
 
     /// The first event at or after this one.
     pub fn event(&mut self, from: u128) -> Result<Option<StoredEvent>, StoreError> {
-        let Some(entry) = self.events.seek(&Row::Event(EventKey::from_u128(from)).key())? else { return Ok(None) };
-        let (stored, _) = codec::decode(&entry.key, &entry.value).map_err(|error| error.at(&entry.key))?;
-        Ok(Some(stored))
+        let shared = self.shared;
+        let mut from = Row::Event(EventKey::from_u128(from)).key();
+        while let Some(entry) = self.events.seek(&from)? {
+            // What is damaged stays, and does not keep what is behind it.
+            if let Some(stored) = shared.past_damage(decoded(entry))? {
+                return Ok(Some(stored));
+            }
+            from.clone_from(&entry.key);
+            from.push(0);
+        }
+        Ok(None)
     }
 
     /// An event's deliveries, if nothing of them waits and all were completed before this time. `true`: a replay made it.
@@ -46,6 +54,7 @@ impl<'a> Sweep<'a> {
         stored: &StoredEvent,
         before: Timestamp,
     ) -> Result<Option<Vec<(StoredDelivery, bool)>>, StoreError> {
+        let shared = self.shared;
         let event = &stored.event;
         let is_over = |stored: &StoredDelivery| {
             stored.delivery.status != DeliveryStatus::Pending
@@ -63,7 +72,7 @@ impl<'a> Sweep<'a> {
             if id >= end {
                 break;
             }
-            let (stored, _) = codec::decode(&entry.key, &entry.value).map_err(|error| error.at(&entry.key))?;
+            let Some(stored) = shared.past_damage(decoded(entry))? else { return Ok(None) };
             if !is_over(&stored) {
                 return Ok(None);
             }
@@ -76,7 +85,11 @@ impl<'a> Sweep<'a> {
             let id = DeliveryId::from_u128(keys::last_id(&entry.key).unwrap_or(0));
             from.clone_from(&entry.key);
             from.push(0);
-            let Some((stored, _)) = reading::delivery(self.shared, id)? else { continue };
+            let stored = match reading::delivery(shared, id) {
+                Ok(Some((stored, _))) => stored,
+                Ok(None) => continue,
+                damaged => return shared.past_damage(damaged).map(|_| None),
+            };
             if !is_over(&stored) {
                 return Ok(None);
             }
@@ -84,6 +97,11 @@ impl<'a> Sweep<'a> {
         }
         Ok(Some(deliveries))
     }
+}
+
+fn decoded<R: codec::Record>(entry: &Entry) -> Result<Option<R>, StoreError> {
+    let read = codec::decode(&entry.key, &entry.value).map_err(|error| error.at(&entry.key));
+    read.map(|(record, _)| Some(record))
 }
 
 /// Reads one kind of rows along keys that rise from call to call.

@@ -66,7 +66,7 @@ impl Ground {
     /// The full check of the closed store.
     pub fn verify(&self) -> Report {
         match &self.engine {
-            On::Disk(_) => verify(self.directory.path()).unwrap(),
+            On::Disk(_) => verify(self.directory.path(), &mut |_, _| {}).unwrap(),
             On::Memory(engine) => verify::check(engine),
         }
     }

@@ -12,6 +12,7 @@ mod model;
 mod month;
 mod properties;
 mod questions;
+mod repair;
 mod troubles;
 
 pub use making::*;

@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         AcceptError, Change, DeliveryFilter, EventFilter, Observer, OpenError, Options, PageRequest, Store, StoreError,
-        verify,
+        keys::Row, verify,
     },
 };
 
@@ -55,9 +55,9 @@ fn a_directory_in_use_is_refused_to_a_second_process() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     assert!(matches!(try_open(directory.path()), Err(OpenError::InUse(_))));
-    assert!(matches!(verify(directory.path()), Err(OpenError::InUse(_))));
+    assert!(matches!(verify(directory.path(), &mut |_, _| {}), Err(OpenError::InUse(_))));
     drop(store);
-    assert!(verify(directory.path()).unwrap().is_sound());
+    assert!(verify(directory.path(), &mut |_, _| {}).unwrap().is_sound());
 }
 
 #[test]
@@ -87,6 +87,85 @@ fn a_store_that_lacks_something_is_never_taken_for_an_empty_one() {
     }
 }
 
+/// What makes the witness necessary: the engine itself takes an older copy of its files for the whole store.
+#[test]
+fn an_older_copy_of_the_files_is_refused_and_said_to_be_one() {
+    let directory = stored();
+    let earlier = files(&directory.path().join("store/sled"));
+    let store = try_open(directory.path()).unwrap();
+    run(async {
+        for _ in 0..3 {
+            store.accept(vec![event(&[], "{}")]).await.unwrap();
+        }
+    });
+    drop(store);
+    for path in files(&directory.path().join("store/sled")).into_keys() {
+        fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in earlier {
+        fs::write(path, bytes).unwrap();
+    }
+    // Three, and the one at the end that has the minute's counts.
+    let error = try_open(directory.path()).err().unwrap().to_string();
+    assert!(error.contains("is older than it was: its last 4 commits are missing"), "{error}");
+    let report = verify(directory.path(), &mut |_, _| {}).unwrap();
+    assert_eq!((report.events, report.found), (1, 1), "but for its age it is sound: {:?}", report.findings);
+    assert!(report.findings[0].text.contains("is older than it was"), "{:?}", report.findings);
+}
+
+#[test]
+fn a_witness_that_is_behind_does_not_refuse_and_one_that_is_gone_does() {
+    let directory = stored();
+    let path = directory.path().join("store/witness");
+    let behind = fs::read(&path).unwrap();
+    let store = try_open(directory.path()).unwrap();
+    run(store.accept(vec![event(&[], "{}")])).unwrap();
+    drop(store);
+    assert_ne!(fs::read(&path).unwrap(), behind);
+    fs::write(&path, &behind).unwrap();
+    assert_eq!(try_open(directory.path()).unwrap().totals().accepted, 2);
+    fs::remove_file(&path).unwrap();
+    let error = try_open(directory.path()).err().unwrap().to_string();
+    assert!(error.contains("witness is missing"), "{error}");
+    let report = verify(directory.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(report.found, 1, "{:?}", report.findings);
+}
+
+/// One damaged record: the rest of its queue, of the lists and of retention goes on.
+#[test]
+fn what_is_damaged_is_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    run(async {
+        let endpoint = put_endpoint(&store).await;
+        let events = store.accept((0..3).map(|_| event(&[endpoint], "{}")).collect()).await.unwrap();
+        let damaged = &events[1].event;
+        for row in [Row::Delivery(damaged.first_delivery), Row::Event(damaged.key)] {
+            let mut value = store.shared().engine.get(&row.key()).unwrap().unwrap();
+            value[9] ^= 4;
+            store.shared().engine.commit(vec![(row.key(), Some(value))]).unwrap();
+        }
+        let read = store.fresh(endpoint, DeliveryId::MIN, 10).unwrap();
+        assert_eq!(read.deliveries.len(), 2);
+        assert_eq!(read.damaged[0].0, damaged.first_delivery);
+        assert!(read.damaged[0].1.contains("its checksum is wrong"), "{:?}", read.damaged);
+        let page = PageRequest { limit: 10, after: None };
+        assert_eq!(store.events(&EventFilter::default(), page).unwrap().items.len(), 2);
+        let page = PageRequest { limit: 10, after: None };
+        assert_eq!(store.deliveries(&DeliveryFilter::default(), page).unwrap().items.len(), 2);
+        assert!(matches!(store.delivery(damaged.first_delivery), Err(StoreError::Damaged(_))));
+        for at in [0, 2] {
+            let delivery = store.delivery(events[at].event.first_delivery).unwrap().unwrap();
+            let attempt = answered(Trigger::Schedule, delivery.created_at, 200, b"");
+            store.settle(settlement(delivery.id, None, attempt)).await.unwrap();
+        }
+        let later = store.shared().clock.wall().plus(Duration::from_hours(1));
+        while store.prune(later).await.unwrap() {}
+        let page = PageRequest { limit: 10, after: None };
+        assert_eq!(store.events(&EventFilter::default(), page).unwrap().items.len(), 0, "what is whole was pruned");
+    });
+}
+
 #[test]
 fn what_a_death_left_behind_does_not_keep_a_store_from_opening() {
     let directory = stored();
@@ -110,7 +189,7 @@ fn a_place_that_is_no_directory_is_a_clear_error() {
     fs::write(&file, b"").unwrap();
     let error = try_open(&file).err().unwrap();
     assert!(error.to_string().contains(&*file.to_string_lossy()), "{error}");
-    assert!(matches!(verify(directory.path()), Err(OpenError::Damaged(_))));
+    assert!(matches!(verify(directory.path(), &mut |_, _| {}), Err(OpenError::Damaged(_))));
 }
 
 /// Holds the writer up until it is let go.
@@ -247,7 +326,7 @@ mod injected {
             assert_eq!((store.totals().accepted, store.health(endpoint).pending), (1, 1));
         });
         drop(store);
-        assert!(verify(directory.path()).unwrap().is_sound());
+        assert!(verify(directory.path(), &mut |_, _| {}).unwrap().is_sound());
         scenario.teardown();
     }
 }

@@ -1,4 +1,5 @@
-//! Events, bodies, deliveries and attempts: each whole, and with all that must be there for it.
+//! Events with their bodies and deliveries, deliveries with their attempts: read side by side in the order of their
+//! ids, each whole, and with all that must be there for it. What should lead to them goes into the tally.
 
 use super::Check;
 use crate::{
@@ -11,49 +12,115 @@ use crate::{
         StoreError,
         codec::CodecError,
         delivery_rows::index_rows,
-        keys::Row,
+        engine::Entry,
+        keys::{self, Row, kind},
         long, reading,
-        stored::{Latest, Life, Link, Progress, StoredDelivery, StoredEvent, unpack_attempt},
+        scan::{Cursor, LongRecord, NamedRow},
+        stored::{Latest, Life, StoredDelivery, StoredEvent, unpack_attempt},
     },
 };
 
-impl Check<'_> {
-    pub(super) fn event(&mut self, key: EventKey, raw_key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+/// What is read side by side.
+struct Walk<'a> {
+    events: Cursor<'a>,
+    bodies: Cursor<'a>,
+    deliveries: Cursor<'a>,
+    attempts: Cursor<'a>,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn events_and_deliveries(&mut self) {
+        let mut walk = Walk {
+            events: self.cursor(kind::EVENT),
+            bodies: self.cursor(kind::BODY),
+            deliveries: self.cursor(kind::DELIVERY),
+            attempts: self.cursor(kind::ATTEMPT),
+        };
+        while let Some(NamedRow { row, entry, .. }) = walk.events.take(self) {
+            let Row::Event(key) = row else { continue };
+            self.report.events += 1;
+            self.bodies_before(&mut walk, key);
+            match Self::decoded::<StoredEvent>(&entry) {
+                Ok((stored, inline)) => self.event(&mut walk, key, &stored, inline),
+                Err(error) => {
+                    self.find_error(&row, &error);
+                    self.bodies_of(&mut walk, key);
+                }
+            }
+        }
+        self.bodies_before(&mut walk, EventKey::MAX);
+        self.bodies_of(&mut walk, EventKey::MAX);
+        self.deliveries_before(&mut walk, None);
+        self.attempts_before(&mut walk, None);
+    }
+
+    fn event(&mut self, walk: &mut Walk<'a>, key: EventKey, stored: &StoredEvent, inline: Vec<u8>) {
         let row = Row::Event(key);
-        self.report.events += 1;
-        let (stored, inline) = Self::decoded::<StoredEvent>(raw_key, value)?;
         let event = &stored.event;
         self.demand(event.key == key, &row, "it has another event's key");
         self.demand(key.as_u128() <= self.last_id(), &row, "it is newer than the newest id");
-        self.body(&stored, inline)?;
-
+        let apart = self.bodies_of(walk, key);
+        if let Err(error) = self.body(stored, inline, apart, walk.bodies.is_unread(&Row::Body(key))) {
+            self.find_error(&row, &error);
+        }
+        expected_rows(stored, |row| self.tally.add(row));
+        self.deliveries_before(walk, Some(event.first_delivery));
         let first = event.first_delivery.as_u128();
         for n in 0..event.delivery_count {
             let id = DeliveryId::from_u128(first.saturating_add(u128::from(n)));
-            let found = self.exists(&Row::Delivery(id))?;
-            self.demand(found, &row, &format!("its delivery {id} is missing"));
+            match walk.deliveries.take_if(self, |next| *next == Row::Delivery(id)) {
+                Some(found) => self.delivery(walk, id, &found.entry, Some(event)),
+                None if walk.deliveries.is_unread(&Row::Delivery(id)) => {}
+                None => {
+                    let what = format!("its delivery {id} is missing");
+                    self.demand(false, &row, &what);
+                }
+            }
         }
-        if !event.account.is_default() {
-            let found = self.exists(&Row::OfAccount(event.account.clone(), key))?;
-            self.demand(found, &row, "it is missing in its account's log");
-        }
-        if event.id != EventId::generated(key) {
-            let link = reading::record::<Link>(&self.rows, &Row::ProducerId(event.id.clone()))?;
-            self.demand(link.is_some_and(|(link, _)| link == Link(key)), &row, "its producer's id leads elsewhere");
-        }
-        if let Some(digest) = stored.idempotency {
-            let link = reading::record::<Link>(&self.rows, &Row::Idempotency(digest))?;
-            self.demand(link.is_some_and(|(link, _)| link == Link(key)), &row, "its idempotency key leads elsewhere");
-        }
-        Ok(())
     }
 
-    fn body(&mut self, stored: &StoredEvent, inline: Vec<u8>) -> Result<(), StoreError> {
+    fn bodies_before(&mut self, walk: &mut Walk<'a>, key: EventKey) {
+        while let Some(NamedRow { row: Row::Body(of), .. }) = walk.bodies.head() {
+            let of = *of;
+            if of >= key {
+                return;
+            }
+            let found = walk.events.is_unread(&Row::Event(of));
+            self.demand(found, &Row::Body(of), "its event is missing");
+            self.bodies_of(walk, of);
+        }
+    }
+
+    /// The body of this event that lies in rows of its own; `None`: there is none.
+    fn bodies_of(&mut self, walk: &mut Walk<'a>, key: EventKey) -> Option<LongRecord> {
+        if walk.bodies.head().is_none_or(|head| head.row != Row::Body(key)) {
+            return None;
+        }
+        let body = walk.bodies.take_record(self)?;
+        if let Err(error) = &body.bytes {
+            self.find_error(&body.row, error);
+        }
+        Some(body)
+    }
+
+    fn body(
+        &mut self,
+        stored: &StoredEvent,
+        inline: Vec<u8>,
+        apart: Option<LongRecord>,
+        unread: bool,
+    ) -> Result<(), StoreError> {
         let event = &stored.event;
         let row = Row::Event(event.key);
-        let apart = self.exists(&Row::Body(event.key))?;
-        self.demand(apart != stored.body_is_inline(), &row, "its body is at two places, or at none");
-        let Some(body) = reading::body(&self.rows, stored, inline)? else { return Ok(()) };
+        let at_one_place = apart.is_some() != stored.body_is_inline();
+        self.demand(at_one_place || unread, &row, "its body is at two places, or at none");
+        let bytes = match apart {
+            None if stored.body_is_inline() => inline,
+            Some(LongRecord { bytes: Ok(bytes), .. }) if !stored.body_is_inline() => bytes,
+            // Named already.
+            _ => return Ok(()),
+        };
+        let body = reading::body_of(stored, bytes).ok_or_else(|| CodecError::Malformed("event body").at(&row.key()))?;
         let object = body.object();
         let built = std::str::from_utf8(&object)
             .is_ok_and(|object| EventBody::new(&event.id, &event.event_type, event.created, object) == body);
@@ -61,30 +128,27 @@ impl Check<'_> {
         Ok(())
     }
 
-    pub(super) fn body_part(&mut self, event: EventKey, row: &Row, part: u16) -> Result<(), StoreError> {
-        self.part(row, part)?;
-        let found = self.exists(&Row::Event(event))?;
-        self.demand(found, row, "its event is missing");
-        Ok(())
-    }
-
-    /// That a part is one of as many as its first part says.
-    pub(super) fn part(&mut self, row: &Row, part: u16) -> Result<(), StoreError> {
-        if part == 0 {
-            long::get_bytes(&self.rows, row)?;
-            return Ok(());
+    /// Deliveries that were not made with an event.
+    fn deliveries_before(&mut self, walk: &mut Walk<'a>, before: Option<DeliveryId>) {
+        while let Some(NamedRow { row: Row::Delivery(id), .. }) = walk.deliveries.head() {
+            let id = *id;
+            if before.is_some_and(|before| id >= before) {
+                return;
+            }
+            let Some(found) = walk.deliveries.take(self) else { return };
+            self.delivery(walk, id, &found.entry, None);
         }
-        let key = long::part_key(row, 0);
-        let first = reading::Rows::get(&self.rows, &key)?;
-        let of = first.map_or(Ok(0), |value| long::split(&key, &value).map(|(of, _)| of))?;
-        self.demand(part < of, row, &format!("part {part} does not belong to it"));
-        Ok(())
     }
 
-    pub(super) fn delivery(&mut self, id: DeliveryId, raw_key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    fn delivery(&mut self, walk: &mut Walk<'a>, id: DeliveryId, entry: &Entry, made_with: Option<&Event>) {
         let row = Row::Delivery(id);
         self.report.deliveries += 1;
-        let (stored, inline) = Self::decoded::<StoredDelivery>(raw_key, value)?;
+        self.attempts_before(walk, Some(id));
+        let attempts = self.attempts_of(walk, id);
+        let (stored, inline) = match Self::decoded::<StoredDelivery>(entry) {
+            Ok(decoded) => decoded,
+            Err(error) => return self.find_error(&row, &error),
+        };
         let delivery = &stored.delivery;
         self.report.attempts += u64::from(delivery.attempts_made);
         self.demand(delivery.id == id, &row, "it has another delivery's id");
@@ -93,18 +157,25 @@ impl Check<'_> {
         self.demand(pending == delivery.next.is_some(), &row, "its next attempt does not fit its status");
         self.demand(pending == delivery.completed_at.is_none(), &row, "its completion does not fit its status");
 
-        match reading::event(&self.rows, delivery.event_key)? {
-            Some((event, _)) => self.belongs_to(delivery, &event.event)?,
-            None => self.demand(false, &row, "its event is missing"),
+        match made_with {
+            Some(event) if event.key == delivery.event_key => self.tells_as(delivery, event),
+            _ => match reading::event(&self.rows, delivery.event_key) {
+                Ok(Some((event, _))) => {
+                    self.tells_as(delivery, &event.event);
+                    if !is_in_block(&event.event, id) {
+                        self.tally.add(&Row::Extra(event.event.key, id).key());
+                    }
+                }
+                Ok(None) => self.demand(false, &row, "its event is missing"),
+                // Named when the event's own row was read.
+                Err(_) => {}
+            },
         }
         for index in index_rows(&stored) {
-            if !self.exists(&index)? {
-                let what = format!("there is no row for it: {}", crate::store::keys::describe(&index.key()));
-                self.demand(false, &row, &what);
-            }
+            self.tally.add(&index.key());
         }
-        self.attempts(&stored, &inline)?;
-        if let Some((progress, _)) = reading::record::<Progress>(&self.rows, &Row::Progress(delivery.endpoint_id))? {
+        self.attempts(walk, &stored, &inline, &attempts);
+        if let Some(Some(progress)) = self.progress.get(&delivery.endpoint_id) {
             let waits = delivery.is_fresh() && progress.life != Life::Dropped;
             let reachable = !waits || id > progress.queue_position;
             self.demand(reachable, &row, "it waits for its first turn, but its queue has passed it");
@@ -112,65 +183,93 @@ impl Check<'_> {
         let counted = self.counted.entry(delivery.endpoint_id).or_default();
         counted.pending += u64::from(pending);
         counted.asked += u64::try_from(stored.asked.len()).unwrap_or(u64::MAX);
-        Ok(())
     }
 
-    fn belongs_to(&mut self, delivery: &Delivery, event: &Event) -> Result<(), StoreError> {
-        let row = Row::Delivery(delivery.id);
+    fn tells_as(&mut self, delivery: &Delivery, event: &Event) {
         let same = event.id == delivery.event_id
             && event.account == delivery.account
             && event.event_type == delivery.event_type
             && event.test == delivery.test;
-        self.demand(same, &row, "it tells otherwise than its event");
-        let linked = is_in_block(event, delivery.id) || self.exists(&Row::Extra(event.key, delivery.id))?;
-        self.demand(linked, &row, "its event does not lead to it");
-        Ok(())
+        self.demand(same, &Row::Delivery(delivery.id), "it tells otherwise than its event");
     }
 
-    fn attempts(&mut self, stored: &StoredDelivery, inline: &[u8]) -> Result<(), StoreError> {
+    fn attempts_before(&mut self, walk: &mut Walk<'a>, before: Option<DeliveryId>) {
+        while let Some(NamedRow { row: Row::Attempt(of, number), .. }) = walk.attempts.head() {
+            let (of, number) = (*of, *number);
+            if before.is_some_and(|before| of >= before) {
+                return;
+            }
+            let found = walk.deliveries.is_unread(&Row::Delivery(of));
+            self.demand(found, &Row::Attempt(of, number), "its delivery is missing");
+            self.attempts_of(walk, of);
+        }
+    }
+
+    /// The numbers of a delivery's attempts that have rows of their own.
+    fn attempts_of(&mut self, walk: &mut Walk<'a>, id: DeliveryId) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        while let Some(NamedRow { row: Row::Attempt(of, number), .. }) = walk.attempts.head() {
+            let (of, number) = (*of, *number);
+            if of != id {
+                break;
+            }
+            let Some(record) = walk.attempts.take_record(self) else { break };
+            numbers.push(number);
+            let place = long::part_key(&record.row, 0);
+            let read = record.bytes.as_ref().map_err(Clone::clone);
+            match read.and_then(|bytes| unpack_attempt(bytes).map_err(|error| error.at(&place))) {
+                Ok(attempt) => self.demand(attempt.number == number, &record.row, "it has another number"),
+                Err(error) => self.find_error(&record.row, &error),
+            }
+        }
+        numbers
+    }
+
+    fn attempts(&mut self, walk: &Walk<'a>, stored: &StoredDelivery, inline: &[u8], rows: &[u32]) {
         let delivery = &stored.delivery;
         let row = Row::Delivery(delivery.id);
         let apart = match stored.latest {
             Latest::None => 0,
             Latest::Inline => {
-                let attempt = unpack_attempt(inline).map_err(|error: CodecError| error.at(&row.key()))?;
-                self.demand(attempt.number == delivery.attempts_made, &row, "its latest attempt has another number");
+                match unpack_attempt(inline) {
+                    Ok(attempt) => {
+                        let last = attempt.number == delivery.attempts_made;
+                        self.demand(last, &row, "its latest attempt has another number");
+                    }
+                    Err(error) => self.find_error(&row, &error.at(&row.key())),
+                }
                 delivery.attempts_made.saturating_sub(1)
             }
             Latest::Apart => delivery.attempts_made,
         };
-        self.demand(
-            (delivery.attempts_made == 0) == (stored.latest == Latest::None),
-            &row,
-            "it lacks its latest attempt",
-        );
-        for number in 1..=apart {
-            let found = self.exists(&Row::Attempt(delivery.id, number))?;
-            self.demand(found, &row, &format!("its attempt {number} is missing"));
+        let told = (delivery.attempts_made == 0) == (stored.latest == Latest::None);
+        self.demand(told, &row, "it lacks its latest attempt");
+        for number in (1..=apart).filter(|number| !rows.contains(number)) {
+            let unread = walk.attempts.is_unread(&Row::Attempt(delivery.id, number));
+            self.demand(unread, &row, &format!("its attempt {number} is missing"));
         }
-        Ok(())
-    }
-
-    pub(super) fn attempt_part(&mut self, id: DeliveryId, number: u32, row: &Row, part: u16) -> Result<(), StoreError> {
-        self.part(row, part)?;
-        if part > 0 {
-            return Ok(());
+        for number in rows.iter().filter(|number| **number > delivery.attempts_made) {
+            self.demand(false, &Row::Attempt(delivery.id, *number), "its delivery had fewer attempts");
         }
-        if let Some(bytes) = long::get_bytes(&self.rows, row)? {
-            let attempt = unpack_attempt(&bytes).map_err(|error| error.at(&long::part_key(row, 0)))?;
-            self.demand(attempt.number == number, row, "it has another number");
-        }
-        match reading::delivery(&self.rows, id)? {
-            Some((stored, _)) => {
-                self.demand(number <= stored.delivery.attempts_made, row, "its delivery had fewer attempts");
-            }
-            None => self.demand(false, row, "its delivery is missing"),
-        }
-        Ok(())
     }
 }
 
-pub(super) fn is_in_block(event: &Event, id: DeliveryId) -> bool {
+/// Whether a delivery was made together with its event.
+pub fn is_in_block(event: &Event, id: DeliveryId) -> bool {
     let first = event.first_delivery.as_u128();
     (first..first.saturating_add(u128::from(event.delivery_count))).contains(&id.as_u128())
+}
+
+/// The rows that lead to an event; with a link, what it leads to stands behind the key.
+pub fn expected_rows(stored: &StoredEvent, mut row: impl FnMut(&[u8])) {
+    let event = &stored.event;
+    if !event.account.is_default() {
+        row(&Row::OfAccount(event.account.clone(), event.key).key());
+    }
+    if event.id != EventId::generated(event.key) {
+        row(&keys::with_id(&Row::ProducerId(event.id.clone()).key(), event.key.as_u128()));
+    }
+    if let Some(digest) = stored.idempotency {
+        row(&keys::with_id(&Row::Idempotency(digest).key(), event.key.as_u128()));
+    }
 }

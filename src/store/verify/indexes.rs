@@ -1,65 +1,40 @@
-//! Index rows: that each leads to a record which says the same.
+//! Rows that lead to events and deliveries: each is taken off the tally, and has no value where none belongs.
 
-use super::{Check, events::is_in_block};
-use crate::{
-    domain::{
-        account::Account,
-        ids::{DeliveryId, EventId, EventKey},
-    },
-    store::{StoreError, delivery_rows::index_rows, keys::Row, reading, stored::Link},
+use super::Check;
+use crate::store::{
+    keys::{self, Row, kind},
+    scan::NamedRow,
+    stored::Link,
 };
 
+/// Their kinds, in the order of keys.
+pub const KINDS: [u8; 9] = [
+    kind::CODE,
+    kind::PRODUCER_ID,
+    kind::IDEMPOTENCY,
+    kind::OF_ACCOUNT,
+    kind::QUEUE,
+    kind::RETRYING,
+    kind::STATUS,
+    kind::DUE,
+    kind::EXTRA,
+];
+
 impl Check<'_> {
-    pub(super) fn delivery_index(&mut self, id: DeliveryId, row: &Row, value: &[u8]) -> Result<(), StoreError> {
-        self.demand(value.is_empty(), row, "it has a value");
-        match reading::delivery(&self.rows, id)? {
-            Some((stored, _)) => {
-                self.demand(index_rows(&stored).contains(row), row, "the delivery says otherwise");
+    pub(super) fn indexes(&mut self) {
+        for of_kind in KINDS {
+            let mut cursor = self.cursor(of_kind);
+            while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
+                if matches!(row, Row::ProducerId(_) | Row::Idempotency(_)) {
+                    match Self::decoded::<Link>(&entry) {
+                        Ok((Link(key), _)) => self.tally.take_off(&keys::with_id(&entry.key, key.as_u128())),
+                        Err(error) => self.find_error(&row, &error),
+                    }
+                    continue;
+                }
+                self.demand(entry.value.is_empty(), &row, "it has a value");
+                self.tally.take_off(&entry.key);
             }
-            None => self.demand(false, row, "the delivery is missing"),
         }
-        Ok(())
-    }
-
-    pub(super) fn extra(&mut self, event: EventKey, id: DeliveryId, row: &Row, value: &[u8]) -> Result<(), StoreError> {
-        self.demand(value.is_empty(), row, "it has a value");
-        match reading::event(&self.rows, event)? {
-            Some((stored, _)) => self.demand(!is_in_block(&stored.event, id), row, "it was made with the event"),
-            None => self.demand(false, row, "the event is missing"),
-        }
-        match reading::delivery(&self.rows, id)? {
-            Some((stored, _)) => self.demand(stored.delivery.event_key == event, row, "it is of another event"),
-            None => self.demand(false, row, "the delivery is missing"),
-        }
-        Ok(())
-    }
-
-    pub(super) fn of_account(
-        &mut self,
-        account: &Account,
-        event: EventKey,
-        row: &Row,
-        value: &[u8],
-    ) -> Result<(), StoreError> {
-        self.demand(value.is_empty() && !account.is_default(), row, "there should be no such row");
-        match reading::event(&self.rows, event)? {
-            Some((stored, _)) => self.demand(stored.event.account == *account, row, "it is of another account"),
-            None => self.demand(false, row, "the event is missing"),
-        }
-        Ok(())
-    }
-
-    pub(super) fn producer_id(&mut self, id: &EventId, row: &Row) -> Result<(), StoreError> {
-        let Some((Link(key), _)) = reading::record(&self.rows, row)? else { return Ok(()) };
-        let event = reading::event(&self.rows, key)?;
-        self.demand(event.is_some_and(|(stored, _)| stored.event.id == *id), row, "no event has it");
-        Ok(())
-    }
-
-    pub(super) fn idempotency(&mut self, digest: &[u8; 32], row: &Row) -> Result<(), StoreError> {
-        let Some((Link(key), _)) = reading::record(&self.rows, row)? else { return Ok(()) };
-        let event = reading::event(&self.rows, key)?;
-        self.demand(event.is_some_and(|(stored, _)| stored.idempotency == Some(*digest)), row, "no event has it");
-        Ok(())
     }
 }

@@ -1,80 +1,177 @@
-//! Endpoints, catalog, tokens, audit entries and statistics: that each can be read and lies where it belongs.
+//! Endpoints, catalog, tokens, audit entries, statistics and totals: that each can be read, lies where it belongs, and
+//! counts what there is.
 
-use super::Check;
+use super::{Check, Counted, finding::Group};
 use crate::{
     domain::{
         audit::AuditEntry, endpoint::Endpoint, event_type::EventType, ids::EndpointId, session::Session, token::Token,
     },
     store::{
         Minute, StoreError,
-        keys::Row,
-        long, reading,
-        stored::{Life, Progress},
+        engine::Entry,
+        keys::{Row, kind},
+        scan::{LongRecord, NamedRow},
+        stored::{Life, Meta, Progress},
         traffic::StoredTraffic,
     },
 };
 
 impl Check<'_> {
-    pub(super) fn endpoint(&mut self, id: EndpointId, row: &Row, part: u16) -> Result<(), StoreError> {
-        self.part(row, part)?;
-        if part > 0 {
-            return Ok(());
-        }
-        let Some((endpoint, _)) = long::get::<Endpoint>(&self.rows, row)? else { return Ok(()) };
-        self.demand(endpoint.id == id, row, "it has another endpoint's id");
-        match reading::record::<Progress>(&self.rows, &Row::Progress(id))? {
-            Some((progress, _)) => {
-                self.demand(progress.life == Life::Alive, row, "it was deleted");
-                self.demand(progress.account == endpoint.account, row, "its progress is of another account");
+    /// What the rest is compared with.
+    pub(super) fn meta_and_progress(&mut self) {
+        let mut totals = self.cursor(kind::META);
+        while let Some(NamedRow { row, entry, .. }) = totals.take(self) {
+            match Self::decoded::<Meta>(&entry) {
+                Ok((meta, _)) => {
+                    let (events, deliveries) = (meta.stored.events, meta.stored.deliveries);
+                    // An event's record; a delivery's record and its place in the log.
+                    self.expected_rows = events.saturating_add(deliveries.saturating_mul(2));
+                    self.meta = Some(meta);
+                }
+                Err(error) => self.find_error(&row, &error),
             }
-            None => self.demand(false, row, "its progress is missing"),
         }
+        let mut endpoints = self.cursor(kind::PROGRESS);
+        while let Some(NamedRow { row, entry, .. }) = endpoints.take(self) {
+            let Row::Progress(id) = row else { continue };
+            self.report.endpoints += 1;
+            // So that one of which nothing waits is compared too.
+            self.counted.entry(id).or_default();
+            let progress = match Self::decoded::<Progress>(&entry) {
+                Ok((progress, _)) => Some(progress),
+                Err(error) => {
+                    self.find_error(&row, &error);
+                    None
+                }
+            };
+            self.progress.insert(id, progress);
+        }
+    }
+
+    pub(super) fn settings(&mut self) {
+        for of_kind in [kind::ENDPOINT, kind::EVENT_TYPE, kind::TOKEN, kind::AUDIT] {
+            let mut cursor = self.cursor(of_kind);
+            while let Some(record) = cursor.take_record(self) {
+                if let Err(error) = self.setting(&record) {
+                    self.find_error(&record.row, &error);
+                }
+            }
+        }
+        let alive = self
+            .progress
+            .iter()
+            .filter(|(_, progress)| progress.as_ref().is_some_and(|progress| progress.life == Life::Alive));
+        for id in alive.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let found = self.exists(&Row::Endpoint(id));
+            self.demand(found, &Row::Progress(id), "its settings are missing");
+        }
+        for of_kind in [kind::MINUTE, kind::SESSION, kind::TRAFFIC] {
+            let mut cursor = self.cursor(of_kind);
+            while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
+                if let Err(error) = self.small(&row, &entry) {
+                    self.find_error(&row, &error);
+                }
+            }
+        }
+    }
+
+    fn setting(&mut self, record: &LongRecord) -> Result<(), StoreError> {
+        let at_its_place = match &record.row {
+            Row::Endpoint(id) => {
+                let endpoint = record.record::<Endpoint>()?;
+                self.endpoint(*id, &endpoint);
+                endpoint.id == *id
+            }
+            Row::EventType(name) => record.record::<EventType>()?.name == *name,
+            Row::Token(id) => record.record::<Token>()?.id == *id,
+            Row::Audit(id) => record.record::<AuditEntry>()?.id == *id,
+            _ => true,
+        };
+        self.demand(at_its_place, &record.row, "it lies under another one's key");
         Ok(())
     }
 
-    pub(super) fn progress(&mut self, id: EndpointId, row: &Row) -> Result<(), StoreError> {
-        self.report.endpoints += 1;
-        // So that one of which nothing waits is compared too.
-        self.counted.entry(id).or_default();
-        let Some((progress, _)) = reading::record::<Progress>(&self.rows, row)? else { return Ok(()) };
-        let found = self.exists(&Row::Endpoint(id))?;
-        self.demand(found == (progress.life == Life::Alive), row, "its settings are missing, or should not be there");
-        Ok(())
+    fn endpoint(&mut self, id: EndpointId, endpoint: &Endpoint) {
+        let row = Row::Endpoint(id);
+        match self.progress.get(&id).cloned() {
+            Some(Some(progress)) => {
+                self.demand(progress.life == Life::Alive, &row, "it was deleted");
+                self.demand(progress.account == endpoint.account, &row, "its progress is of another account");
+            }
+            Some(None) => {}
+            None => {
+                let found = self.exists(&Row::Progress(id));
+                self.demand(found, &row, "its progress is missing");
+            }
+        }
     }
 
-    pub(super) fn setting(&mut self, row: &Row, part: u16) -> Result<(), StoreError> {
-        self.part(row, part)?;
-        if part > 0 {
-            return Ok(());
-        }
+    fn small(&mut self, row: &Row, entry: &Entry) -> Result<(), StoreError> {
         let at_its_place = match row {
-            Row::EventType(name) => {
-                long::get::<EventType>(&self.rows, row)?.is_none_or(|(entry, _)| entry.name == *name)
+            Row::Minute(minute) => Self::decoded::<Minute>(entry)?.0.minute == *minute,
+            Row::Session(digest) => Self::decoded::<Session>(entry)?.0.digest == *digest,
+            Row::Traffic(id) => {
+                Self::decoded::<StoredTraffic>(entry)?;
+                let known = self.progress.contains_key(id) || self.exists(&Row::Progress(*id));
+                self.demand(known, row, "nothing else is known of the endpoint");
+                true
             }
-            Row::Token(id) => long::get::<Token>(&self.rows, row)?.is_none_or(|(token, _)| token.id == *id),
-            Row::Audit(id) => long::get::<AuditEntry>(&self.rows, row)?.is_none_or(|(entry, _)| entry.id == *id),
             _ => true,
         };
         self.demand(at_its_place, row, "it lies under another one's key");
         Ok(())
     }
 
-    pub(super) fn session(&mut self, digest: [u8; 32], row: &Row) -> Result<(), StoreError> {
-        let Some((session, _)) = reading::record::<Session>(&self.rows, row)? else { return Ok(()) };
-        self.demand(session.digest == digest, row, "it lies under another one's key");
-        Ok(())
+    /// Compares the counts that are kept with what was counted.
+    pub(super) fn counts(&mut self) {
+        let mut pending = 0;
+        for (id, counted) in std::mem::take(&mut self.counted) {
+            pending += counted.pending;
+            self.counts_of(id, counted);
+        }
+        let Some(meta) = self.meta.take() else {
+            let found = self.exists(&Row::Meta);
+            self.demand(found, &Row::Meta, "they are missing");
+            return;
+        };
+        let (events, deliveries) = (self.report.events, self.report.deliveries);
+        for (what, kept, found) in [
+            ("events", meta.stored.events, events),
+            ("deliveries", meta.stored.deliveries, deliveries),
+            ("pending deliveries", meta.totals.pending, pending),
+        ] {
+            self.demand(kept == found, &Row::Meta, &format!("they count {kept} {what}, but there are {found}"));
+        }
+        (self.on_progress)(self.report.rows, self.report.rows);
     }
 
-    pub(super) fn traffic(&mut self, id: EndpointId, row: &Row) -> Result<(), StoreError> {
-        reading::record::<StoredTraffic>(&self.rows, row)?;
-        let known = self.exists(&Row::Progress(id))?;
-        self.demand(known, row, "nothing else is known of the endpoint");
-        Ok(())
-    }
-
-    pub(super) fn minute(&mut self, row: &Row) -> Result<(), StoreError> {
-        let Some((minute, _)) = reading::record::<Minute>(&self.rows, row)? else { return Ok(()) };
-        self.demand(*row == Row::Minute(minute.minute), row, "it lies under another one's key");
-        Ok(())
+    fn counts_of(&mut self, id: EndpointId, counted: Counted) {
+        let row = Row::Progress(id);
+        match self.progress.get(&id) {
+            Some(Some(progress)) => {
+                let life = progress.life;
+                let kept = (progress.health.pending, progress.asked);
+                let found = (counted.pending, counted.asked);
+                if kept != found {
+                    let (pending, asked) = kept;
+                    self.find(
+                        Group::Endpoints,
+                        format!(
+                            "endpoint {id}: it counts {pending} pending deliveries and {asked} attempts that were asked \
+                             for, but there are {} and {}",
+                            found.0, found.1
+                        ),
+                    );
+                }
+                let waits = counted.pending > 0 || counted.asked > 0;
+                self.demand(life != Life::Dropped || !waits, &row, "it was dropped, but something waits");
+            }
+            // Named when its own row was read.
+            Some(None) => {}
+            None => {
+                let found = self.exists(&row);
+                self.demand(found, &row, "it is missing");
+            }
+        }
     }
 }

@@ -109,6 +109,12 @@ impl Setup {
         self
     }
 
+    /// From the next start on.
+    pub fn set_env(&mut self, name: &str, value: Option<&str>) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.extend(value.map(|value| (name.to_owned(), value.into())));
+    }
+
     pub fn hosts(mut self, file: &Path) -> Self {
         self.hosts = Some(file.to_owned());
         self
@@ -124,11 +130,6 @@ impl Setup {
     /// A path as the server sees it.
     pub fn seen(&self, path: &Path) -> PathBuf {
         self.disk.as_ref().map_or_else(|| path.to_owned(), |disk| disk.seen(path))
-    }
-
-    /// For the next start.
-    pub fn set_env(&mut self, name: &str, value: impl Into<OsString>) {
-        self.env.push((name.to_owned(), value.into()));
     }
 
     /// A command of the binary, where the server runs.
