@@ -121,7 +121,7 @@ fn a_store_moves_to_another_engine_and_back_with_all_that_waits() {
         (Some(true), Some("sled"), Some("redb"))
     );
     assert!(said["rows"].as_u64().unwrap() > 10 && said["sha256"].as_str().unwrap().len() == 64, "{said}");
-    assert_eq!(names(&data), ["manifest", "redb"]);
+    assert_eq!(names(&data), ["manifest", "redb", "witness"]);
     server.verify_store();
     let again = migrate(&data, "redb");
     assert_eq!(again.status.code(), Some(0));
@@ -161,7 +161,7 @@ fn a_store_moves_to_another_engine_and_back_with_all_that_waits() {
 
     let back = migrate(&data, "sled");
     assert_eq!(back.status.code(), Some(0), "{}", text(&back));
-    assert_eq!(names(&data), ["manifest", "sled"]);
+    assert_eq!(names(&data), ["manifest", "sled", "witness"]);
     server.verify_store();
     let refused = server.setup.command().output().unwrap();
     assert_eq!(refused.status.code(), Some(1), "it is no longer on redb: {}", text(&refused));
@@ -171,7 +171,7 @@ fn a_store_moves_to_another_engine_and_back_with_all_that_waits() {
 fn a_new_store_is_made_with_the_engine_that_is_asked_for() {
     let mut server = Server::setup().env("MYTHICHOOKS_ENGINE", "redb").start();
     let event = server.admin().event();
-    assert_eq!(names(&server.setup.data_dir()), ["manifest", "redb"]);
+    assert_eq!(names(&server.setup.data_dir()), ["manifest", "redb", "witness"]);
     server.kill();
     server.verify_store();
     server.start_again();
@@ -189,7 +189,7 @@ fn a_move_that_cannot_be_made_leaves_the_store_as_it_is() {
     let full = migrate_command(&data, "redb").env("FAILPOINTS", "change_engine::full=return").output().unwrap();
     assert_eq!(full.status.code(), Some(1), "{}", text(&full));
     assert!(text(&full).contains("free disk"), "{}", text(&full));
-    assert_eq!(names(&data), ["manifest", "sled"]);
+    assert_eq!(names(&data), ["manifest", "sled", "witness"]);
     server.start_again();
     assert_eq!(server.admin().list("/v1/events?limit=500").len(), 500);
     let nothing = tempfile::tempdir().unwrap();
@@ -208,11 +208,11 @@ fn a_death_at_any_point_of_a_move_leaves_a_whole_store() {
             assert_eq!(died.status.code(), None, "{point}: {}", text(&died));
             assert_eq!(engine_of(&data), stands_on, "{point}");
             server.verify_store();
-            assert!(names(&data).len() > 2, "{point} left nothing behind, so it was another point");
+            assert!(names(&data).len() > 3, "{point} left nothing behind, so it was another point");
         }
         let cleared = migrate(&data, to);
         assert_eq!(cleared.status.code(), Some(0), "{}", text(&cleared));
-        assert_eq!(names(&data), ["manifest", to]);
+        assert_eq!(names(&data), ["manifest", to, "witness"]);
         server.verify_store();
     }
 }
@@ -224,9 +224,9 @@ fn what_a_cut_off_move_left_is_removed_by_the_next_start() {
     for point in ["copying", "copied", "named"] {
         let failpoint = format!("change_engine::{point}=return");
         migrate_command(&data, "redb").env("FAILPOINTS", failpoint).output().unwrap();
-        assert!(names(&data).len() > 2, "{point}");
+        assert!(names(&data).len() > 3, "{point}");
         server.start_again();
-        assert_eq!(names(&data), ["manifest", "sled"], "{point}");
+        assert_eq!(names(&data), ["manifest", "sled", "witness"], "{point}");
         assert_eq!(server.admin().list("/v1/events?limit=500").len(), 500);
         server.kill();
     }

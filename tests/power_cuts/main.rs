@@ -27,6 +27,8 @@
 //!     --test power_cuts --no-capture
 //! ```
 //!
+//! With `POWER_CUTS_HEAVY=1` as well, requests are batches of up to a thousand events, which fill segments of sled's log.
+//!
 //! An image that fails is kept, and its message tells the command that looks at just that one again.
 
 #![allow(

@@ -31,6 +31,8 @@ pub struct Load {
     pub rounds: u64,
     /// Requests of each producer in a round.
     pub requests: u64,
+    /// Up to so many events more than one in a batch.
+    pub batch: usize,
 }
 
 /// What was recorded.
@@ -95,8 +97,8 @@ impl Clients {
     }
 
     /// One producer's requests of a round.
-    fn produce(&self, api: &Api, requests: u64, mut rng: Rng) {
-        for number in 0..requests {
+    fn produce(&self, api: &Api, load: Load, mut rng: Rng) {
+        for number in 0..load.requests {
             let event = |rng: &mut Rng, length: usize| {
                 // Two go to an endpoint each, one to both, one to none.
                 let kinds = ["batch.completed", "batch.failed", "fine_tuning.job.failed", "usage.threshold.reached"];
@@ -104,7 +106,7 @@ impl Clients {
                 (format!(r#"{{"type":"{}","data":{{"object":{object}}}}}"#, rng.one_of(&kinds)), object)
             };
             if number % 3 == 0 {
-                let events: Vec<(String, String)> = (0..2 + rng.below(40)).map(|_| event(&mut rng, 200)).collect();
+                let events: Vec<(String, String)> = (0..2 + rng.below(load.batch)).map(|_| event(&mut rng, 200)).collect();
                 let texts: Vec<&str> = events.iter().map(|(text, _)| text.as_str()).collect();
                 let body = format!(r#"{{"events":[{}]}}"#, texts.join(","));
                 let answer = api.send_text("POST", "/v1/events/batch", &body).expect(202);
@@ -162,7 +164,7 @@ pub fn run(engine: Engine, load: Load, file_range: FileRangeSync, seed: u64) -> 
             for producer in 0..PRODUCERS {
                 let (api, clients) = (api.clone(), &clients);
                 let rng = Rng::new(seed ^ (round << 8 | producer));
-                scope.spawn(move || clients.produce(&api, load.requests, rng));
+                scope.spawn(move || clients.produce(&api, load, rng));
             }
             for _ in 0..load.requests / 6 {
                 clients.describe(&api, &endpoint);
