@@ -157,26 +157,6 @@ impl Chromium {
         self.post("actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
     }
 
-    /// A new tab, which then is the one that commands are for; its handle.
-    pub fn open_tab(&self) -> String {
-        let handle = self.post("window/new", &json!({"type": "tab"}))["handle"].as_str().unwrap().to_owned();
-        self.switch_to(&handle);
-        handle
-    }
-
-    /// The tab that commands are for.
-    pub fn tab(&self) -> String {
-        self.get("window").as_str().unwrap().to_owned()
-    }
-
-    pub fn switch_to(&self, handle: &str) {
-        self.post("window", &json!({ "handle": handle }));
-    }
-
-    pub fn close_tab(&self) {
-        self.ask("DELETE", &format!("{}/window", self.session), &Value::Null);
-    }
-
     /// A command of the browser's own protocol.
     #[track_caller]
     pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
@@ -198,10 +178,10 @@ impl Chromium {
         self.cdp("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
-    /// A picture of the page in its whole length, as PNG.
-    pub fn picture(&self) -> Vec<u8> {
-        let shot =
-            self.cdp("Page.captureScreenshot", &json!({"captureBeyondViewport": true, "optimizeForSpeed": false}));
+    /// A picture of the page's upper left part, as PNG.
+    pub fn picture(&self, width: f64, height: f64) -> Vec<u8> {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let shot = self.cdp("Page.captureScreenshot", &json!({"captureBeyondViewport": true, "clip": clip}));
         STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
     }
 

@@ -25,12 +25,15 @@ mod ground;
 mod hostile;
 mod pages;
 mod person;
+mod scene;
+mod screenshots;
 mod story;
 
 #[path = "../front_door/support"]
 #[allow(dead_code, reason = "another test binary's, of which this one needs a part")]
 mod support {
     pub mod api;
+    pub mod authority;
     pub mod browser;
     pub mod clock;
     pub mod disk;
