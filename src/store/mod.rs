@@ -41,6 +41,7 @@ mod stored;
 mod streams;
 mod traffic;
 mod verify;
+mod waiting;
 mod witness;
 mod work;
 
