@@ -2,12 +2,16 @@
 
 mod blocks;
 mod charts;
+mod excerpt;
 mod fields;
+mod prose;
 mod states;
 mod words;
 
 pub use blocks::*;
 pub use charts::*;
+pub use excerpt::*;
 pub use fields::*;
+pub use prose::*;
 pub use states::*;
 pub use words::*;
