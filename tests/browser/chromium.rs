@@ -157,6 +157,26 @@ impl Chromium {
         self.post("actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
     }
 
+    /// A new tab, which then is the one that commands are for; its handle.
+    pub fn open_tab(&self) -> String {
+        let handle = self.post("window/new", &json!({"type": "tab"}))["handle"].as_str().unwrap().to_owned();
+        self.switch_to(&handle);
+        handle
+    }
+
+    /// The tab that commands are for.
+    pub fn tab(&self) -> String {
+        self.get("window").as_str().unwrap().to_owned()
+    }
+
+    pub fn switch_to(&self, handle: &str) {
+        self.post("window", &json!({ "handle": handle }));
+    }
+
+    pub fn close_tab(&self) {
+        self.ask("DELETE", &format!("{}/window", self.session), &Value::Null);
+    }
+
     /// A command of the browser's own protocol.
     #[track_caller]
     pub fn cdp(&self, command: &str, parameters: &Value) -> Value {

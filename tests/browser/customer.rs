@@ -20,8 +20,8 @@ const FORMS: &str = r"
 
 /// A path with the ids of one account in place of those of another; none, if there was none in it.
 fn exchanged(path: &str, own: &Things, others: &Things) -> Option<String> {
-    let named = own.iter().filter(|(name, _)| **name != "type");
-    let path_of_others = named.fold(path.to_owned(), |path, (name, id)| path.replace(id, &others[name]));
+    let named = own.iter().filter(|(name, _)| **name != "type").filter_map(|(name, id)| Some((id, others.get(name)?)));
+    let path_of_others = named.fold(path.to_owned(), |path, (id, other)| path.replace(id, other));
     (path_of_others != path).then_some(path_of_others)
 }
 

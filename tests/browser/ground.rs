@@ -47,14 +47,16 @@ impl Ground {
             Reply::status(503).header("content-type", "text/html; charset=utf-8").body(page)
         });
         let mut ground = Ground::of(server, Things::new(), Vec::new());
-        ground.catalog_and_tokens();
-        ground.things = ground.account(ACCOUNT, &good, &bad);
+        let token = ground.catalog_and_tokens();
         ground.others = ground.account(OTHER, &good, &bad);
+        ground.things = ground.account(ACCOUNT, &good, &bad);
+        ground.things.insert("token", token);
         ground.receivers.extend([good, bad]);
         ground
     }
 
-    fn catalog_and_tokens(&self) {
+    /// The id of a token.
+    fn catalog_and_tokens(&self) -> String {
         let kind = json!({
             "name": "voice.call.transcribed",
             "description": "A recorded call was transcribed.",
@@ -63,17 +65,11 @@ impl Ground {
             "enforce_schema": true,
         });
         self.admin.post("/v1/event-types", &kind).expect(201);
-        for (name, role, account) in [
-            ("billing service", "ingest", None),
-            ("on-call laptop", "read", None),
-            ("acme integration", "admin", Some(ACCOUNT)),
-        ] {
-            let mut body = json!({"name": name, "role": role, "expires_in": "90d"});
-            if let Some(account) = account {
-                body["account"] = json!(account);
-            }
-            self.admin.post("/v1/tokens", &body).expect(201);
-        }
+        let bound = json!({"name": "acme integration", "role": "admin", "account": ACCOUNT, "expires_in": "90d"});
+        self.admin.post("/v1/tokens", &bound).expect(201);
+        self.admin.post("/v1/tokens", &json!({"name": "billing service", "role": "ingest"})).expect(201);
+        let reader = json!({"name": "on-call laptop", "role": "read", "expires_in": "90d"});
+        id(&self.admin.post("/v1/tokens", &reader).expect(201))
     }
 
     /// An account with endpoints that are healthy, failing, paused, disabled and new, and what was sent to them.
