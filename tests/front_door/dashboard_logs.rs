@@ -67,7 +67,7 @@ fn what_the_form_sends_leads_to_an_address_that_can_be_kept() {
     };
     let day = to("id=&status=&type=&endpoint_id=&response_code=&last=24h&since=&until=&account=&event_id=");
     assert!(day.starts_with("/logs?since=20") && !day.contains("last"), "{day}");
-    assert_eq!(shown(&browser.page(&day)), [delivery.clone()]);
+    assert_eq!(shown(&browser.page(&day)), std::slice::from_ref(&delivery));
     assert_eq!(to(&format!("id={delivery}&status=failed&last=")), format!("/logs/{delivery}"));
     assert_eq!(to("id=order-7&last="), "/logs?event_id=order-7");
     assert_eq!(to("since=2026-01-25T10%3A00&until="), "/logs?since=2026-01-25T10%3A00%3A00Z");
