@@ -69,7 +69,10 @@ impl StatsArgs {
         if minutes.is_empty() {
             return Ok(());
         }
-        table::write_heading(output, &format!("each {} with work", stats.get("step").and_then(Value::as_str).unwrap_or("1m")))?;
+        table::write_heading(
+            output,
+            &format!("each {} with work", stats.get("step").and_then(Value::as_str).unwrap_or("1m")),
+        )?;
         Table::new(MINUTES).write(output, &minutes)
     }
 }

@@ -47,7 +47,8 @@ impl Store {
                 part.add(minute);
             }
         };
-        let newest: Vec<Minute> = shared.statistics().minutes.range(first..end).map(|(_, minute)| minute.clone()).collect();
+        let newest: Vec<Minute> =
+            shared.statistics().minutes.range(first..end).map(|(_, minute)| minute.clone()).collect();
         for entry in shared.engine.range(&Row::Minute(first).key(), &Row::Minute(end).key(), Order::Ascending) {
             let entry = entry?;
             let read = codec::decode::<Minute>(&entry.key, &entry.value).map_err(|e| e.at(&entry.key));

@@ -27,7 +27,7 @@ impl Store {
         for endpoint in endpoints {
             for class in [DueClass::InTurn, DueClass::AskedFor] {
                 if let Some(due) = self.due(*endpoint, class, now, 1)?.first() {
-                    oldest = earlier(oldest, shared.clock.wall_at(due.at));
+                    oldest = Some(earlier(oldest, shared.clock.wall_at(due.at)));
                 }
             }
             // Ids tell the time, so most queues need not be read.
@@ -37,7 +37,7 @@ impl Store {
             if oldest.is_none_or(|oldest| first <= oldest.plus(skew))
                 && let Some(delivery) = self.fresh(*endpoint, DeliveryId::MIN, 1)?.deliveries.first()
             {
-                oldest = earlier(oldest, delivery.created_at);
+                oldest = Some(earlier(oldest, delivery.created_at));
             }
         }
         Ok(oldest)
@@ -70,6 +70,6 @@ impl Store {
     }
 }
 
-fn earlier(one: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {
-    Some(one.map_or(other, |one| one.min(other)))
+fn earlier(one: Option<Timestamp>, other: Timestamp) -> Timestamp {
+    one.map_or(other, |one| one.min(other))
 }

@@ -101,13 +101,7 @@ pub fn latencies(plot: &Plot<'_>, lines: &[Line<'_>]) -> Markup {
     of_lines(plot, lines, u64::from(last - first), &labels, &share)
 }
 
-fn of_lines(
-    plot: &Plot<'_>,
-    lines: &[Line<'_>],
-    steps: u64,
-    labels: &[String],
-    share: &dyn Fn(f64) -> f64,
-) -> Markup {
+fn of_lines(plot: &Plot<'_>, lines: &[Line<'_>], steps: u64, labels: &[String], share: &dyn Fn(f64) -> f64) -> Markup {
     const HEIGHT: u64 = 112;
     #[expect(clippy::cast_precision_loss, reason = "small")]
     let (parts, whole_width, height) = (plot.said.len().max(1) as f64, WIDTH as f64, HEIGHT as f64);
@@ -263,7 +257,8 @@ mod tests {
     fn bars_stand_on_each_other_and_stay_in_the_picture() {
         let moments = <[String; 7]>::default();
         let said = ["<1>".to_owned(), "2".to_owned()];
-        let text = stacks(&plot(&moments, &said), &[Stack { bad: 1, again: 1, good: 2 }, Stack::default()]).into_string();
+        let text =
+            stacks(&plot(&moments, &said), &[Stack { bad: 1, again: 1, good: 2 }, Stack::default()]).into_string();
         assert!(text.contains(r#"<rect class="fail" x="40.0" y="126.0" width="400.0" height="42.0">"#), "{text}");
         assert!(text.contains(r#"<rect fill="url(#stripe)" x="40.0" y="84.0""#), "{text}");
         assert!(text.contains(r#"<rect class="ok" x="40.0" y="0.0" width="400.0" height="84.0">"#), "{text}");

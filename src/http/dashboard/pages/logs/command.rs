@@ -67,7 +67,9 @@ mod tests {
     fn what_is_long_lies_beside_it_or_is_left_out() {
         let long = "x".repeat(LONGEST_BODY + 1);
         let none = BTreeMap::new();
-        assert!(curl("https://h.example", &none, &long, "evt_1.json").unwrap().ends_with("--data-binary '@evt_1.json'"));
+        assert!(
+            curl("https://h.example", &none, &long, "evt_1.json").unwrap().ends_with("--data-binary '@evt_1.json'")
+        );
         let headers = BTreeMap::from([("x".to_owned(), "y".repeat(LONGEST))]);
         assert_eq!(curl("https://h.example", &headers, "{}", ""), None);
     }

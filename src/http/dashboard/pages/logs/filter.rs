@@ -62,12 +62,17 @@ pub struct Asked {
 impl Asked {
     /// Of an address.
     pub fn of(query: &str) -> Self {
-        let mut asked =
-            Self { pairs: Vec::new(), last: String::new(), id: String::new(), done: String::new(), count: String::new() };
+        let mut asked = Self {
+            pairs: Vec::new(),
+            last: String::new(),
+            id: String::new(),
+            done: String::new(),
+            count: String::new(),
+        };
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "last" => asked.last = value.into_owned(),
-                "id" => asked.id = value.trim().to_owned(),
+                "id" => value.trim().clone_into(&mut asked.id),
                 "done" => asked.done = value.into_owned(),
                 "count" => asked.count = value.into_owned(),
                 _ if value.is_empty() => {}
@@ -247,13 +252,13 @@ fn endpoints(page: &Page, asked: &Asked) -> Markup {
     let sees = |endpoint: &&std::sync::Arc<Endpoint>| {
         page.token().account.as_ref().is_none_or(|account| *account == endpoint.account)
     };
-    let seen: Vec<_> = snapshot.endpoints().values().filter(sees).take(MOST_CHOICES + 1).collect();
-    let known = |id: &str| seen.iter().any(|endpoint| endpoint.id.to_string() == id);
-    if seen.len() > MOST_CHOICES || (!chosen.is_empty() && !known(chosen)) {
+    let choices: Vec<_> = snapshot.endpoints().values().filter(sees).take(MOST_CHOICES + 1).collect();
+    let known = |id: &str| choices.iter().any(|endpoint| endpoint.id.to_string() == id);
+    if choices.len() > MOST_CHOICES || (!chosen.is_empty() && !known(chosen)) {
         return Field::new("endpoint_id", "Endpoint", chosen).mono().input(&FormErrors::default());
     }
     let named: Vec<(String, String)> =
-        seen.iter().map(|endpoint| (endpoint.id.to_string(), name(endpoint).chars().take(60).collect())).collect();
+        choices.iter().map(|endpoint| (endpoint.id.to_string(), name(endpoint).chars().take(60).collect())).collect();
     let options: Vec<(&str, &str)> =
         std::iter::once(("", "Any endpoint")).chain(named.iter().map(|(id, name)| (&**id, &**name))).collect();
     Field::new("endpoint_id", "Endpoint", chosen).select(&FormErrors::default(), &options)

@@ -24,7 +24,10 @@ pub async fn download(page: Page) -> Shown {
     let shown = deliveries::show(page.api(), &page.caller::<CanRead>()?, id, None).await?;
     let mut answer = response::builder(StatusCode::OK);
     let disposition = format!("attachment; filename=\"{}\"", file_name(shown.delivery.id));
-    Ok(answer.insert_header((header::CONTENT_DISPOSITION, disposition)).content_type("application/json").body(shown.payload))
+    Ok(answer
+        .insert_header((header::CONTENT_DISPOSITION, disposition))
+        .content_type("application/json")
+        .body(shown.payload))
 }
 
 /// What the file is called.
@@ -88,12 +91,9 @@ fn pretty(text: &str, most: usize) -> (String, bool) {
         match token.text {
             "{" | "[" => {
                 push(&mut out, "p", token.text);
-                match tokens.peek().map(|next| next.text) {
-                    Some("}" | "]") => {}
-                    _ => {
-                        depth += 1;
-                        line(&mut out, depth);
-                    }
+                if !tokens.peek().is_some_and(|next| matches!(next.text, "}" | "]")) {
+                    depth += 1;
+                    line(&mut out, depth);
                 }
             }
             "}" | "]" => {
@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn it_is_laid_out_and_nothing_of_it_changes() {
-        let text = r#"{"b":1.50,"a":[ ],"c":{"x":[1,{"y":null}],"e":"\" \u00e9 }{"},"d":{},"n":12345678901234567890123}"#;
+        let text =
+            r#"{"b":1.50,"a":[ ],"c":{"x":[1,{"y":null}],"e":"\" \u00e9 }{"},"d":{},"n":12345678901234567890123}"#;
         let (markup, whole) = pretty(text, 100_000);
         assert!(whole);
         let shown = plain(&markup);

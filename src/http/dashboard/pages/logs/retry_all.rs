@@ -46,7 +46,7 @@ pub async fn ask(page: Page) -> Shown {
     let asked = Asked::of(page.request().query_string());
     let found = match checked(&caller, asked.filters()) {
         Ok(filter) => delivery_actions::count_matching(page.api(), &filter, MOST_COUNTED).await?,
-        Err(problem) => return Ok(refused(&page, problem)?),
+        Err(problem) => return refused(&page, problem),
     };
     Ok(page.show(view(&page, &asked).body(html! { div.form.sec { (confirmation(&page, &asked, found)) } })))
 }
@@ -56,7 +56,7 @@ pub async fn retry(page: Page, form: Form) -> Shown {
     let given = FIELDS.iter().map(|name| (*name, form.text(name))).filter(|(_, value)| !value.is_empty());
     let filter = match checked(&caller, given.clone()) {
         Ok(filter) => filter,
-        Err(problem) => return Ok(refused(&page, problem)?),
+        Err(problem) => return refused(&page, problem),
     };
     let mut back = url::form_urlencoded::Serializer::new(String::new());
     back.extend_pairs(given.filter(|(name, _)| *name != "until" || form.text("until_now").is_empty()));
@@ -68,8 +68,7 @@ pub async fn retry(page: Page, form: Form) -> Shown {
 }
 
 /// The API's filters, which are the form's hidden fields.
-const FIELDS: [&str; 8] =
-    ["status", "type", "endpoint_id", "response_code", "since", "until", "event_id", "account"];
+const FIELDS: [&str; 8] = ["status", "type", "endpoint_id", "response_code", "since", "until", "event_id", "account"];
 
 fn view(page: &Page, asked: &Asked) -> View {
     let lede = html! {

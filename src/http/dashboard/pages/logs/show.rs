@@ -172,7 +172,7 @@ fn details(page: &Page, shown: &ShownDelivery) -> Markup {
 
 fn request(page: &Page, shown: &ShownDelivery) -> Markup {
     let headers = &shown.request_headers;
-    let was_rotated = shown.endpoint.as_ref().is_some_and(|endpoint| endpoint.secrets.newest().generation > 0);
+    let was_rotated = shown.endpoint.as_ref().is_some_and(|endpoint| endpoint.secrets.newest().generation > 1);
     html! {
         (payload::blocks(shown.delivery.id, &shown.payload))
         div.blk {

@@ -160,7 +160,12 @@ mod tests {
             response: None,
             error: None,
         };
-        let attempt = |number| Attempt { number, trigger: Trigger::Manual, started_at: Timestamp::EPOCH, outcome: outcome.clone() };
+        let attempt = |number| Attempt {
+            number,
+            trigger: Trigger::Manual,
+            started_at: Timestamp::EPOCH,
+            outcome: outcome.clone(),
+        };
         let attempts: Vec<_> = (11..=110).map(attempt).collect();
         assert_eq!(window(&attempts, None), (75, 100));
         assert_eq!(window(&attempts, Some(100)), (75, 100));

@@ -48,7 +48,7 @@ pub fn show(page: &Page) -> HttpResponse {
 
 fn waits(page: &Page) -> String {
     let waits: Vec<String> =
-        page.api().registry().defaults().retry_schedule.waits().iter().map(|wait| wait.to_string()).collect();
+        page.api().registry().defaults().retry_schedule.waits().iter().map(ToString::to_string).collect();
     if waits.is_empty() { "never, as the server is set".to_owned() } else { format!("after {}", waits.join(", ")) }
 }
 

@@ -59,8 +59,7 @@ fn chart(hours: &[HourOfTraffic], taken: u64, refused: u64) -> Markup {
         .iter()
         .map(|hour| format!("{}: {} taken, {} not", name(hour), number(hour.taken), number(hour.refused)))
         .collect();
-    let bars: Vec<Stack> =
-        hours.iter().map(|hour| Stack { bad: 0, again: hour.refused, good: hour.taken }).collect();
+    let bars: Vec<Stack> = hours.iter().map(|hour| Stack { bad: 0, again: hour.refused, good: hour.taken }).collect();
     let (taken, refused) = (number(taken), number(refused));
     let finding = format!("Attempts for each of the last 24 hours: {taken} taken, {refused} not.");
     let moment = |sixth: usize| hours.get(hours.len() * sixth / 6).map_or_else(String::new, |hour| start(hour.hour));

@@ -199,10 +199,8 @@ fn traffic(span: Span, parts: &[Minute], total: &Minute) -> Markup {
             format!("{}: {delivered} delivered, {again} not taken yet, {failed} failed", span.name(part))
         })
         .collect();
-    let bars: Vec<Stack> = parts
-        .iter()
-        .map(|part| Stack { bad: part.failed, again: not_yet(part), good: part.delivered })
-        .collect();
+    let bars: Vec<Stack> =
+        parts.iter().map(|part| Stack { bad: part.failed, again: not_yet(part), good: part.delivered }).collect();
     html! {
         div.key {
             (key(&html! { rect.ok width="14" height="10" rx="2" {} }, "Delivered", &number(total.delivered)))
@@ -273,7 +271,9 @@ fn latency(span: Span, parts: &[Minute], total: &Minute) -> Markup {
         })
         .collect();
     let (words, _) = span.words();
-    let finding = format!("Latency over the last {words}: half of what was delivered took {p50} at most, 99 % took {p99} at most.");
+    let finding = format!(
+        "Latency over the last {words}: half of what was delivered took {p50} at most, 99 % took {p99} at most."
+    );
     let p99_line = Line { class: "p99", values: parts.iter().map(|part| of(part).p99_ms).collect(), filled: false };
     let p50_line = Line { class: "p50", values: parts.iter().map(|part| of(part).p50_ms).collect(), filled: false };
     html! {
@@ -294,16 +294,18 @@ fn accepted(span: Span, parts: &[Minute], total: &Minute) -> Markup {
         .collect();
     let (words, _) = span.words();
     let (accepted, retried) = (number(total.accepted), number(total.retried));
-    let finding = format!("Over the last {words}, {accepted} events were accepted, and {retried} attempts were not the first of their delivery.");
+    let finding = format!(
+        "Over the last {words}, {accepted} events were accepted, and {retried} attempts were not the first of their delivery."
+    );
     #[expect(clippy::cast_precision_loss, reason = "a picture is not exact to the 16th digit")]
     let of = |count: fn(&Minute) -> u64| parts.iter().map(|part| Some(count(part) as f64)).collect();
     let events = Line { class: "edge", values: of(|part| part.accepted), filled: true };
-    let retries = Line { class: "again", values: of(|part| part.retried), filled: false };
+    let again = Line { class: "again", values: of(|part| part.retried), filled: false };
     html! {
         div.key {
             (key(&html! { rect.ok width="14" height="10" rx="2" {} }, "Accepted events", &accepted))
             (key(&html! { path.again d="M0 5h14" {} }, "Retried attempts", &retried))
         }
-        (lines(&Plot { finding: &finding, moments: &moments(span, parts), said: &said }, &[events, retries]))
+        (lines(&Plot { finding: &finding, moments: &moments(span, parts), said: &said }, &[events, again]))
     }
 }
