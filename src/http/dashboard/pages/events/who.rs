@@ -47,12 +47,13 @@ pub async fn show(page: Page) -> Shown {
     page.caller::<CanRead>()?;
     let Asked { r#type: event_type, account } = page.query()?;
     let (event_type, account) = (event_type.unwrap_or_default(), account.unwrap_or_default());
-    let (matched, errors) = match event_type.is_empty() {
-        true => (None, FormErrors::default()),
-        false => match example_of(&page, &event_type, &account) {
+    let (matched, errors) = if event_type.is_empty() {
+        (None, FormErrors::default())
+    } else {
+        match example_of(&page, &event_type, &account) {
             Ok(matched) => (Some(matched), FormErrors::default()),
             Err(problem) => (None, FormErrors::of(problem)?),
-        },
+        }
     };
     let body = html! {
         (errors.summary(&filters::LABELS))
