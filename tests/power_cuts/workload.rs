@@ -106,7 +106,8 @@ impl Clients {
                 (format!(r#"{{"type":"{}","data":{{"object":{object}}}}}"#, rng.one_of(&kinds)), object)
             };
             if number % 3 == 0 {
-                let events: Vec<(String, String)> = (0..2 + rng.below(load.batch)).map(|_| event(&mut rng, 200)).collect();
+                let events: Vec<(String, String)> =
+                    (0..2 + rng.below(load.batch)).map(|_| event(&mut rng, 200)).collect();
                 let texts: Vec<&str> = events.iter().map(|(text, _)| text.as_str()).collect();
                 let body = format!(r#"{{"events":[{}]}}"#, texts.join(","));
                 let answer = api.send_text("POST", "/v1/events/batch", &body).expect(202);
