@@ -82,7 +82,7 @@ fn run(subject: &impl Subject, receiver: &Receiver, endpoints: usize, events: u6
     goal.wait();
     subject.wait_for_delivered(warm_up + events);
     let elapsed = start.elapsed();
-    let cpu = subject.process().cpu_time() - cpu_before;
+    let cpu = subject.process().cpu_time().saturating_sub(cpu_before);
     receiver.take_delays();
     Run { a_second: rate(events, elapsed), micros_an_event: cpu.as_secs_f64() * 1e6 / events as f64 }
 }

@@ -2,7 +2,9 @@
 
 mod batch;
 mod delivery;
+mod fan_out;
 mod ingest;
+mod isolation;
 mod latency;
 mod memory;
 
@@ -16,11 +18,13 @@ struct Group {
     measure: fn(&Plan) -> Vec<Figure>,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 7] = [
     Group { name: "delivery", measure: delivery::measure },
     Group { name: "ingest", measure: ingest::measure },
     Group { name: "batch", measure: batch::measure },
     Group { name: "latency", measure: latency::measure },
+    Group { name: "isolation", measure: isolation::measure },
+    Group { name: "fan_out", measure: fan_out::measure },
     Group { name: "memory", measure: memory::measure },
 ];
 

@@ -49,13 +49,12 @@ impl Server {
     /// A server with an empty store.
     pub fn start(engine: EngineKind) -> Self {
         let scratch = TempDir::with_prefix("mythichooks-bench-").unwrap();
-        let mut server = Self::start_on(scratch.path(), engine, &[]);
-        server._scratch = Some(scratch);
-        server
+        let server = Self::start_on(scratch.path(), engine);
+        Self { _scratch: Some(scratch), ..server }
     }
 
     /// A server whose data directory is in this one.
-    pub fn start_on(directory: &Path, engine: EngineKind, more: &[&str]) -> Self {
+    pub fn start_on(directory: &Path, engine: EngineKind) -> Self {
         let token_file = directory.join("token");
         fs::write(&token_file, TOKEN).unwrap();
         let listen_file = directory.join("listen");
@@ -63,7 +62,7 @@ impl Server {
         command.env_clear().arg("serve").arg("--data-dir").arg(data_dir(directory));
         command.args(["--listen", "127.0.0.1:0", "--listen-file"]).arg(&listen_file);
         command.arg("--admin-token-file").arg(token_file);
-        command.args(["--allow-http", "--allow-network", "127.0.0.0/8", "--engine", engine.name()]).args(more);
+        command.args(["--allow-http", "--allow-network", "127.0.0.0/8", "--engine", engine.name()]);
         let (process, address) = Process::start(command, &listen_file, &directory.join("log"));
         let server = Self { process, address: address.parse().unwrap(), agent: agent(), _scratch: None };
         let start = Instant::now();
