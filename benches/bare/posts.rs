@@ -40,7 +40,7 @@ fn send(barrier: &Barrier, receiver: &str, share: usize, times: usize) {
         let client = Rc::new(client());
         for _ in 0..times {
             barrier.wait();
-            let body = payload::event(cores::now());
+            let body = payload::event(payload::UNSTAMPED);
             let all = stream::iter(0..share).for_each_concurrent(UNDER_WAY, |_| {
                 let (client, body) = (Rc::clone(&client), body.clone());
                 async move {

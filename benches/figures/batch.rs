@@ -17,7 +17,7 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
     let samples = (0..plan.rounds).map(|_| {
         let server = Server::start(plan.engine);
         let reference = accepted_a_second(&server, events / 2);
-        let batch = payload::batch(EVENTS as usize, 0);
+        let batch = payload::batch(EVENTS as usize, payload::UNSTAMPED);
         let elapsed =
             post_all(&server.target("/v1/events/batch", 202), CONNECTIONS, events / EVENTS, move |_| batch.clone());
         Sample { ours: rate(events, elapsed), reference }

@@ -66,7 +66,7 @@ fn account(n: usize, endpoints: usize) -> String {
 }
 
 fn run(subject: &impl Subject, receiver: &Receiver, endpoints: usize, events: u64) -> Run {
-    let body = move |n: u64| payload::event_of(&account(n as usize % endpoints, endpoints), 0);
+    let body = move |n: u64| payload::event_of(&account(n as usize % endpoints, endpoints), payload::UNSTAMPED);
     let target = subject.events();
     // Connections are opened, memory is taken.
     let warm_up = events / 20 + 2 * endpoints as u64;
@@ -83,6 +83,5 @@ fn run(subject: &impl Subject, receiver: &Receiver, endpoints: usize, events: u6
     subject.wait_for_delivered(warm_up + events);
     let elapsed = start.elapsed();
     let cpu = subject.process().cpu_time().saturating_sub(cpu_before);
-    receiver.take_delays();
     Run { a_second: rate(events, elapsed), micros_an_event: cpu.as_secs_f64() * 1e6 / events as f64 }
 }

@@ -29,7 +29,7 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
 
 /// After a warm-up.
 pub fn accepted_a_second(subject: &impl Subject, events: u64) -> f64 {
-    let body = |_| payload::event(0);
+    let body = |_| payload::event(payload::UNSTAMPED);
     post_all(&subject.events(), CONNECTIONS, events / 20, body);
     rate(events, post_all(&subject.events(), CONNECTIONS, events, body))
 }

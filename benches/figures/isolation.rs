@@ -31,7 +31,7 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
         post_all(&server.target("/v1/endpoints", 201), CONNECTIONS, hanging as u64, move |n| {
             json!({"url": urls[n as usize], "event_types": ["*"], "account": "hung"}).to_string()
         });
-        post_all(&server.events(), 1, BACKLOG, |_| payload::event_of("hung", 0));
+        post_all(&server.events(), 1, BACKLOG, |_| payload::event_of("hung", payload::UNSTAMPED));
         hang.wait_for_hanging(hanging as u64 * UNDER_WAY);
         Sample { ours: quantile(&mut delays(&server, &receiver, "default", events), 0.99), reference }
     });

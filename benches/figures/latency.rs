@@ -16,6 +16,8 @@ use crate::{
 };
 
 pub const A_SECOND: u32 = 100;
+/// So many before, that do not count: they open the connections.
+const WARM_UP: u64 = 20;
 
 pub fn measure(plan: &Plan) -> Vec<Figure> {
     let events = plan.pick(50, 1_000, 3_000);
@@ -45,7 +47,8 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
 
 /// How long events of this account are on their way, at [`A_SECOND`].
 pub fn delays(server: &Server, receiver: &Receiver, account: &'static str, events: u64) -> Vec<Duration> {
-    let goal = receiver.expect(receiver.answered() + events);
+    let goal = receiver.expect(receiver.answered() + WARM_UP + events);
+    post_paced(&server.events(), A_SECOND, WARM_UP, move |_| payload::event_of(account, payload::UNSTAMPED));
     post_paced(&server.events(), A_SECOND, events, move |_| payload::event_of(account, crate::cores::now()));
     goal.wait();
     receiver.take_delays()

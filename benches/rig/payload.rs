@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 /// The mark before the time of sending.
 const STAMP: &[u8] = br#""sent_at":"#;
 
+/// Sent at a time that nobody asks for.
+pub const UNSTAMPED: u64 = 0;
+
 /// The object of an event, 300 bytes long.
 pub fn object(sent_at: u64) -> String {
     let mut object = format!(

@@ -152,7 +152,9 @@ async fn answer(stream: TcpStream, shared: Arc<Shared>) {
 
 impl Shared {
     fn count(&self, body: &[u8]) {
-        if let Some(sent_at) = payload::sent_at(body) {
+        if let Some(sent_at) = payload::sent_at(body)
+            && sent_at != payload::UNSTAMPED
+        {
             let delay = Duration::from_nanos(cores::now().saturating_sub(sent_at));
             self.delays.lock().unwrap().push(delay);
         }
