@@ -1,7 +1,9 @@
-//! What the kernel says of the machine and of a process: cores, CPU time, resident memory.
+//! What the kernel says of the machine and of a process: cores, CPU time, resident memory, space on disk.
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -48,4 +50,15 @@ pub fn settled_resident(pid: u32) -> f64 {
 pub fn now() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
+
+/// What the files below a directory take on the disk, in bytes.
+pub fn disk_used(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| {
+            let found = entry.metadata().unwrap();
+            if found.is_dir() { disk_used(&entry.path()) } else { found.blocks() * 512 }
+        })
+        .sum()
 }

@@ -2,19 +2,26 @@
 //! as a process of its own: this program, started again.
 
 mod commit;
+mod engine;
 mod paced;
 mod posts;
 mod serve;
 
-use std::{fs, path::Path, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use clap::Subcommand;
+use mythichooks::store::EngineKind;
 use tempfile::TempDir;
 
 use crate::rig::{
     load::Target,
     process::Process,
-    server::{Subject, agent},
+    server::{Subject, agent, data_dir},
 };
 
 /// A part that runs as a process of its own.
@@ -24,6 +31,12 @@ pub enum Part {
     Serve { directory: PathBuf, listen_file: PathBuf, receivers: Vec<String> },
     /// One commit and one POST at a time, at a pace.
     Paced { directory: PathBuf, receiver: String, per_second: u32, requests: u64 },
+    /// Opens an engine's database and stays.
+    Open { engine: EngineKind, database: PathBuf, listen_file: PathBuf },
+    /// Copies an engine's rows to a file.
+    Dump { engine: EngineKind, database: PathBuf, file: PathBuf },
+    /// Commits such rows to a new database and stays.
+    Hold { engine: EngineKind, database: PathBuf, file: PathBuf, listen_file: PathBuf },
     /// So many POSTs at once, again and again; prints how many seconds each time took.
     Posts { receiver: String, posts: usize, times: usize },
 }
@@ -35,6 +48,9 @@ pub fn run(part: Part) {
         Part::Paced { directory, receiver, per_second, requests } => {
             paced::run(&directory, &receiver, per_second, requests);
         }
+        Part::Open { engine, database, listen_file } => engine::open(engine, &database, &listen_file),
+        Part::Dump { engine, database, file } => engine::dump(engine, &database, &file),
+        Part::Hold { engine, database, file, listen_file } => engine::hold(engine, &database, &file, &listen_file),
         Part::Posts { receiver, posts, times } => posts::run(&receiver, posts, times),
     }
 }
@@ -88,6 +104,32 @@ pub fn posts(receiver: &str, posts: usize, times: usize) -> Vec<f64> {
     let output = command.arg(receiver).args([posts.to_string(), times.to_string()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect()
+}
+
+/// Opens the database of a store with its engine alone; the process, and how long it took until it was open.
+pub fn open_engine(kind: EngineKind, directory: &Path) -> (Process, Duration) {
+    let listen_file = directory.join("engine-open");
+    let mut command = part("open");
+    command.arg(kind.name()).arg(database(kind, directory)).arg(&listen_file);
+    let start = Instant::now();
+    let (process, found) = Process::start(command, &listen_file, &directory.join("log"));
+    assert_eq!(found, "open");
+    (process, start.elapsed())
+}
+
+/// An engine alone that holds the rows of a store, as they were written.
+pub fn hold_rows_of(kind: EngineKind, directory: &Path) -> Process {
+    let (file, listen_file) = (directory.join("rows"), directory.join("engine-holds"));
+    let mut command = part("dump");
+    assert!(command.arg(kind.name()).arg(database(kind, directory)).arg(&file).status().unwrap().success());
+    let mut command = part("hold");
+    command.arg(kind.name()).arg(directory.join("held")).arg(&file).arg(&listen_file);
+    Process::start(command, &listen_file, &directory.join("log")).0
+}
+
+/// Where the engine's files lie in a server's data directory.
+fn database(kind: EngineKind, directory: &Path) -> PathBuf {
+    data_dir(directory).join("store").join(kind.name())
 }
 
 fn part(name: &str) -> Command {

@@ -1,12 +1,15 @@
 //! The figures, a file for each group.
 
 mod batch;
+mod day;
 mod delivery;
 mod fan_out;
+mod history;
 mod ingest;
 mod isolation;
 mod latency;
 mod memory;
+mod recovery;
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +21,7 @@ struct Group {
     measure: fn(&Plan) -> Vec<Figure>,
 }
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 10] = [
     Group { name: "delivery", measure: delivery::measure },
     Group { name: "ingest", measure: ingest::measure },
     Group { name: "batch", measure: batch::measure },
@@ -26,6 +29,9 @@ const GROUPS: [Group; 7] = [
     Group { name: "isolation", measure: isolation::measure },
     Group { name: "fan_out", measure: fan_out::measure },
     Group { name: "memory", measure: memory::measure },
+    Group { name: "recovery", measure: recovery::measure },
+    Group { name: "history", measure: history::measure },
+    Group { name: "day", measure: day::measure },
 ];
 
 /// The names of all groups.

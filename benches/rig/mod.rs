@@ -1,5 +1,6 @@
 //! What the figures share: the server under test, the load generator, the receiver, filled stores.
 
+pub mod filled;
 pub mod load;
 pub mod payload;
 pub mod process;
