@@ -38,7 +38,7 @@ struct History {
 }
 
 pub fn measure(plan: &Plan) -> Vec<Figure> {
-    let (short, long) = plan.pick((200, 1_000), (10_000, 200_000), (10_000, 10_000_000));
+    let (short, long) = plan.pick((1_000, 2_000), (10_000, 200_000), (10_000, 10_000_000));
     let receiver = Receiver::start();
     let [short_history, long_history] = [short, long].map(|events| History::new(plan, &receiver, events));
     let rounds: Vec<(Costs, Costs)> =
