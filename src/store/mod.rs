@@ -42,6 +42,7 @@ mod stored;
 mod streams;
 mod traffic;
 mod verify;
+mod waiting;
 mod witness;
 mod work;
 

@@ -3,11 +3,13 @@
 mod blocks;
 mod charts;
 mod fields;
+mod plot;
 mod states;
 mod words;
 
 pub use blocks::*;
 pub use charts::*;
 pub use fields::*;
+pub use plot::*;
 pub use states::*;
 pub use words::*;
