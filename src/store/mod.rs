@@ -28,6 +28,7 @@ mod missed;
 mod prune;
 mod queue;
 mod reading;
+mod recent;
 pub mod records;
 mod repair;
 mod room;

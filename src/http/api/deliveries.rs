@@ -29,7 +29,7 @@ use crate::{
             AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
         },
     },
-    store::{DeliveryFilter, Page},
+    store::{DeliveryFilter, Page, PageRequest, Store},
 };
 
 /// Stands in for values that the token may not see.
@@ -152,9 +152,25 @@ pub async fn find<R>(
     caller: &Caller<R>,
     query: &ListQuery<DeliveryQuery>,
 ) -> Result<Page<Delivery, DeliveryId>, Problem> {
+    find_within(api, caller, query, list::MOST_READS).await
+}
+
+/// The same with a bound on how often the store is read for one page, which a filter that matches little may leave short.
+///
+/// # Errors
+/// As [`find`].
+pub async fn find_within<R>(
+    api: &Api,
+    caller: &Caller<R>,
+    query: &ListQuery<DeliveryQuery>,
+    most_reads: usize,
+) -> Result<Page<Delivery, DeliveryId>, Problem> {
     let filter = query.filter.clone().filter(caller)?;
     let (limit, after) = (query.limit(), query.after()?);
-    Ok(api.store().read(move |store| list::fill(limit, after, |part| store.deliveries(&filter, part))).await?)
+    let read = move |store: &Store| {
+        list::fill_within(most_reads, limit, after, |part: PageRequest<_>| store.deliveries(&filter, part))
+    };
+    Ok(api.store().read(read).await?)
 }
 
 /// List deliveries

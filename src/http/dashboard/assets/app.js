@@ -68,6 +68,15 @@
     plot.addEventListener('pointerleave', () => { tip.hidden = true; });
   }
 
+  // When something happens next is told in the reader's own zone too, if that is not UTC.
+  for (const time of document.querySelectorAll('time[data-local]')) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime()) || at.getTimezoneOffset() === 0) continue;
+    const day = at.toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
+    const here = at.toLocaleString(undefined, { ...day, hour: '2-digit', minute: '2-digit' });
+    time.textContent += ` UTC (${here} where you are)`;
+  }
+
   // A page that waits for something looks again by itself. data-again: after so many milliseconds.
   const again = document.querySelector('[data-again]');
   if (again) setTimeout(() => location.replace(again.href || location.href), Number(again.dataset.again));

@@ -28,6 +28,12 @@ pub fn clock(now: Timestamp, at: Timestamp) -> Markup {
     html! { time.nb datetime=(at) { (text) } }
 }
 
+/// The same where it matters when that is for the reader: the script adds the time of the reader's own zone.
+pub fn clock_local(now: Timestamp, at: Timestamp) -> Markup {
+    let text = format!("{}{}", day(now, at), zoned(at).strftime("%H:%M"));
+    html! { time.nb datetime=(at) data-local="" { (text) } }
+}
+
 /// The same in seconds, for logs.
 pub fn clock_seconds(now: Timestamp, at: Timestamp) -> Markup {
     let text = format!("{}{}", day(now, at), zoned(at).strftime("%H:%M:%S"));

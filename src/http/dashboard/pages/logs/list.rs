@@ -12,10 +12,16 @@ use super::{
     Of, deliveries_table,
     filter::{self, Asked},
 };
-use crate::http::{
-    api::deliveries::{self, DeliveryQuery},
-    auth::{CanChange, CanRead},
+use crate::{
+    domain::ids::DeliveryId,
+    http::{
+        api::deliveries::{self, DeliveryQuery},
+        auth::{CanChange, CanRead},
+    },
 };
+
+/// A person does not wait for more than this, and can go on from there.
+const MOST_READS: usize = 3;
 
 pub async fn list(page: Page) -> Shown {
     let caller = page.caller::<CanRead>()?;
@@ -25,7 +31,7 @@ pub async fn list(page: Page) -> Shown {
     }
     let asked = Asked::of(query);
     let query = filter::list_query::<DeliveryQuery>(&asked)?;
-    let found = deliveries::find(page.api(), &caller, &query).await?;
+    let found = deliveries::find_within(page.api(), &caller, &query, MOST_READS).await?;
     let next = query.page::<(), _>(Vec::new(), found.next.as_ref()).next_cursor;
     let filtered = asked.filters().next().is_some();
     let body = html! {
@@ -40,7 +46,7 @@ pub async fn list(page: Page) -> Shown {
             }
         }
         @if found.items.is_empty() {
-            (none(&asked, filtered, next.is_some()))
+            (none(&page, &asked, filtered, found.next))
         } @else {
             div.gap { (deliveries_table(&page, &found.items, Of::Many)) }
         }
@@ -71,13 +77,16 @@ fn retry_query(asked: &Asked) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(asked.filters()).finish()
 }
 
-fn none(asked: &Asked, filtered: bool, goes_on: bool) -> Markup {
+fn none(page: &Page, asked: &Asked, filtered: bool, goes_on: Option<DeliveryId>) -> Markup {
     let all = html! { a href="/logs" { "Show all deliveries" } };
-    if goes_on {
+    if let Some(below) = goes_on {
         // A page looks at so many deliveries and no more, however few of them match.
         return components::nothing(
             "Nothing yet",
-            &html! { "The newest deliveries were looked through, and none of them matches. Go on with older ones, or " (all) "." },
+            &html! {
+                "None matches of the deliveries back to " (clock_seconds(page.now(), below.minted_at()))
+                ". Go on with older ones, or " (all) "."
+            },
         );
     }
     if filtered || asked.is_further() {

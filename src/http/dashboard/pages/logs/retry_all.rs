@@ -72,11 +72,13 @@ const FIELDS: [&str; 8] = ["status", "type", "endpoint_id", "response_code", "si
 
 fn view(page: &Page, asked: &Asked) -> View {
     let lede = html! {
+        "All deliveries with "
         @for (index, (parameter, value)) in asked.filters().enumerate() {
             @let (word, said) = filter::in_words(page, parameter, value);
             @if index > 0 { ", " }
-            (word) " " strong { (said) }
+            (word.to_lowercase()) " " strong { (said) }
         }
+        "."
     };
     View::new(Tab::Logs, "Retry many").crumb("Retry many", None).lede(lede)
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{
     super::{
         super::{
-            components::{self, State, Tone, action, clock, clock_seconds, copy_button, icon, in_words, note, state},
+            components::{self, State, Tone, action, clock, clock_local, clock_seconds, copy_button, icon, in_words, note, state},
             layout::{self, Tab, View},
             page::{Page, Shown},
         },
@@ -106,7 +106,7 @@ fn lede(page: &Page, shown: &ShownDelivery, next: &Next) -> Markup {
                 strong {
                     "Attempt " (delivery.attempts_made + 1)
                     @if !delivery.test && delivery.attempts_made < most { " of " (most) }
-                    @if *at <= now { " is due now." } @else { " " (in_words(now, *at)) ", at " (clock(now, *at)) "." }
+                    @if *at <= now { " is due now." } @else { " " (in_words(now, *at)) ", at " (clock_local(now, *at)) "." }
                 }
             }
             (DeliveryStatus::Pending, Next::Held(why)) => {
