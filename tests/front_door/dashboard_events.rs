@@ -206,7 +206,7 @@ fn who_would_get_it_is_told_with_the_reasons() {
         "paused: it would be held",
         "Two would not",
         " only.",
-        "but disabled: ",
+        "but disabled with the token ",
         "One other endpoint belongs to another account",
         "it would go to endpoints of globex",
     ] {

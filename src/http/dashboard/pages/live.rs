@@ -116,7 +116,10 @@ fn tail(page: &Page) -> Markup {
                 thead { tr { th { "State" } th { "Event" } th { "Endpoint" } th { "Attempt" } th { "Response" } th.num { "Time" } } }
                 tbody data-live-rows="" {}
             }
-            p.sub.gap hidden data-live-empty="" { "Nothing has happened since this page was opened. What is sent shows here at once." }
+            div.none hidden data-live-empty="" {
+                h2 { "Nothing yet" }
+                p { "What happens from now on shows here at once. What happened before is in " a href=(logs) { "the Logs" } "." }
+            }
             p.sub.gap hidden data-live-full="" { "Only the latest " (MOST_ROWS) " are kept here. " a href=(logs) { "The Logs" } " have all of it." }
         }
     }

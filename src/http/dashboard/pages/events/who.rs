@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::{
     super::{
         super::{
-            components::{Field, FormErrors, clock, clock_seconds, icon, section},
+            components::{Field, FormErrors, clock, clock_seconds, icon, prose, section},
             form::Body,
             layout::{Tab, View},
             page::{Page, Shown},
@@ -157,7 +157,7 @@ fn table(page: &Page, event_type: &EventTypeName, rows: &[&&(Arc<Endpoint>, Fate
                         td.a-st { (outcome(fate.outcome)) }
                         td.a-ep {
                             a.row href={ "/endpoints/" (endpoint.id) } { span.cut { (endpoints::name(endpoint)) } }
-                            span.sub.mono.cut { (endpoint.url) }
+                            span.sub.mono.cut { (endpoints::without_scheme(&endpoint.url)) }
                         }
                         td.mk.a-m1 { (mark("Type", !fate.reasons.contains(&Reason::NotSubscribed))) }
                         td.mk.a-m2 { (mark("Enabled", endpoint.status == EndpointStatus::Enabled)) }
@@ -191,8 +191,9 @@ fn why(page: &Page, endpoint: &Endpoint, event_type: &EventTypeName) -> Markup {
     let subscription = endpoint.subscription_to(event_type);
     let status = match &endpoint.status {
         EndpointStatus::Enabled => None,
-        EndpointStatus::Paused => Some("paused: it would be held until the endpoint is resumed.".to_owned()),
-        EndpointStatus::Disabled { reason } => Some(format!("disabled: {}.", reason.trim_end_matches('.'))),
+        EndpointStatus::Paused => Some("paused: it would be held until the endpoint is resumed".to_owned()),
+        EndpointStatus::Disabled { reason } if reason.starts_with("disabled") => Some(reason.clone()),
+        EndpointStatus::Disabled { reason } => Some(format!("disabled: {reason}")),
     };
     let failing = page.api().store().health(endpoint.id).failing_since;
     html! {
@@ -203,8 +204,8 @@ fn why(page: &Page, endpoint: &Endpoint, event_type: &EventTypeName) -> Markup {
             None => (only(&endpoint.event_types))
         }
         @match (subscription, status) {
-            (Some(_), Some(status)) => { ", but " (status) }
-            (None, Some(status)) => { ". And " (status) }
+            (Some(_), Some(status)) => { ", but " (prose(&status)) "." }
+            (None, Some(status)) => { ", and it is " (prose(&status)) "." }
             (_, None) => "."
         }
         @if let Some(since) = failing.filter(|_| subscription.is_some() && endpoint.status == EndpointStatus::Enabled) {
