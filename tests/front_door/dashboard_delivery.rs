@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::api::id;
 use crate::support::browser::text;
-use crate::support::{Browser, Receiver, Reply, Server};
+use crate::support::{Behaviour, Browser, Receiver, Reply, Server};
 
 /// The text of the element with this id, as a browser reads it.
 fn content(page: &str, id: &str) -> String {
@@ -151,6 +151,22 @@ fn a_payload_is_laid_out_raw_and_whole_as_a_file() {
     assert_eq!(file.header("content-disposition"), Some(&*format!("attachment; filename=\"{delivery}.json\"")));
     assert_eq!(file.header("x-content-type-options"), Some("nosniff"));
     assert!(receiver.requests().iter().any(|request| request.body == file.body), "byte for byte");
+}
+
+#[test]
+fn an_attempt_that_is_under_way_is_told_from_one_that_waits() {
+    let server = Server::setup().schedule("1h").start();
+    let admin = server.admin();
+    let receiver = Receiver::start(|_, _| Behaviour::Hang);
+    admin.endpoint_with(&receiver.url(), &json!({"max_in_flight": 1}));
+    let events = [admin.event(), admin.event()];
+    receiver.wait_for(1);
+    let browser = Browser::signed_in(&server, &admin);
+    let pages = events.map(|event| browser.page(&format!("/logs/{}", id(&admin.delivery_of(&event)))));
+    assert!(pages[0].contains("Attempt 1 is under way.") && pages[0].contains("Sending"), "{}", pages[0]);
+    assert!(pages[1].contains("is due now.") && pages[1].contains("Waiting"), "{}", pages[1]);
+    let log = browser.page("/logs");
+    assert_eq!((log.matches("</svg>Sending<").count(), log.matches("</svg>Waiting<").count()), (1, 1), "{log}");
 }
 
 #[test]

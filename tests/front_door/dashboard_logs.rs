@@ -120,7 +120,11 @@ fn all_of_a_filter_is_counted_and_then_sent_again() {
     let log = browser.page("/logs?status=failed");
     assert!(log.contains("href=\"/logs/retry?status=failed\""), "{log}");
     let asked = browser.page("/logs/retry?status=failed");
-    assert!(asked.contains("3 deliveries will be sent again") && asked.contains("All deliveries with state <strong>failed</strong>."), "{asked}");
+    assert!(
+        asked.contains("3 deliveries will be sent again")
+            && asked.contains("All deliveries with state <strong>failed</strong>."),
+        "{asked}"
+    );
     assert!(!asked.contains("taken already"), "{asked}");
     assert!(
         browser.page("/logs/retry?type=batch.completed").contains("Deliveries that were taken already are among them")

@@ -16,8 +16,15 @@ use std::sync::Arc;
 
 use actix_web::{http::StatusCode, web};
 
-use super::super::page::{Page, resource, target};
-use crate::domain::{attempt::Attempt, endpoint::Endpoint};
+use super::super::{
+    components::State,
+    page::{Page, resource, target},
+};
+use crate::domain::{
+    attempt::Attempt,
+    delivery::{Delivery, DeliveryStatus},
+    endpoint::Endpoint,
+};
 
 pub use actions::wait_for_attempt;
 pub use table::{Of, deliveries_table};
@@ -39,6 +46,16 @@ pub fn attempts_of(page: &Page, endpoint: Option<&Arc<Endpoint>>) -> u32 {
         None => defaults.retry_schedule.waits().len(),
     };
     u32::try_from(waits).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// What a delivery is like now: one that is pending may be under way.
+fn state_now(page: &Page, delivery: &Delivery) -> State {
+    let pending = delivery.status == DeliveryStatus::Pending;
+    if pending && page.api().registry().is_sending(delivery.endpoint_id, delivery.id) {
+        State::Sending
+    } else {
+        State::of_delivery(delivery)
+    }
 }
 
 /// An answer's code with what it is called: `503 Service Unavailable`.

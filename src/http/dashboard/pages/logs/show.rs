@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use super::{
     super::{
         super::{
-            components::{self, State, Tone, action, clock, clock_local, clock_seconds, copy_button, icon, in_words, note, state},
+            components::{
+                self, State, Tone, action, clock, clock_local, clock_seconds, copy_button, icon, in_words, note, state,
+            },
             layout::{self, Tab, View},
             page::{Page, Shown},
         },
@@ -100,8 +102,11 @@ fn lede(page: &Page, shown: &ShownDelivery, next: &Next) -> Markup {
     let most = attempts_of(page, shown.endpoint.as_ref());
     let ended = |delivery: &Delivery| html! { @if let Some(at) = delivery.completed_at { " " (clock(now, at)) } };
     html! {
-        (state(State::of_delivery(delivery))) " "
+        (state(if *next == Next::UnderWay { State::Sending } else { State::of_delivery(delivery) })) " "
         @match (delivery.status, next) {
+            (DeliveryStatus::Pending, Next::UnderWay) => {
+                strong { "Attempt " (delivery.attempts_made + 1) " is under way." } " It is not answered yet."
+            }
             (DeliveryStatus::Pending, Next::At(at, _)) => {
                 strong {
                     "Attempt " (delivery.attempts_made + 1)

@@ -5,12 +5,12 @@ use maud::{Markup, html};
 use super::{
     super::{
         super::{
-            components::{State, attempt_track, clock_seconds, state},
+            components::{attempt_track, clock_seconds, state},
             page::Page,
         },
         endpoints::name,
     },
-    attempts_of, code_in_words,
+    attempts_of, code_in_words, state_now,
 };
 use crate::domain::delivery::Delivery;
 
@@ -39,7 +39,7 @@ pub fn deliveries_table(page: &Page, deliveries: &[Delivery], of: Of) -> Markup 
                 @for delivery in deliveries {
                     @let endpoint = endpoints.endpoint(delivery.endpoint_id);
                     tr {
-                        td.a-st { (state(State::of_delivery(delivery))) }
+                        td.a-st { (state(state_now(page, delivery))) }
                         td.a-type {
                             a.row.mono href={ "/logs/" (delivery.id) } { (delivery.event_type) }
                             @if delivery.test { " " span.tag { "test" } }

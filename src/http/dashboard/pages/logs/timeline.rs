@@ -29,6 +29,8 @@ pub enum Next {
     Nothing,
     /// Its endpoint is paused or disabled: it waits until that changes.
     Held(&'static str),
+    /// An attempt is under way.
+    UnderWay,
     /// An attempt at this time, on the wall's clock, and those that follow if it fails.
     At(Timestamp, Vec<Timestamp>),
 }
@@ -37,6 +39,9 @@ impl Next {
     /// Of a delivery.
     pub fn of(page: &Page, delivery: &Delivery, endpoint: Option<&Endpoint>) -> Self {
         let (Some(next), Some(endpoint)) = (delivery.next, endpoint) else { return Self::Nothing };
+        if page.api().registry().is_sending(delivery.endpoint_id, delivery.id) {
+            return Self::UnderWay;
+        }
         let by_hand = matches!(next.trigger, Trigger::Test | Trigger::Rotation);
         match endpoint.status {
             EndpointStatus::Paused if !by_hand => return Self::Held("paused"),
@@ -96,6 +101,10 @@ fn to_come(page: &Page, made: u32, next: &Next) -> Markup {
     html! {
         @match next {
             Next::Nothing => {}
+            Next::UnderWay => li.next {
+                (icon("send"))
+                div { strong { "Attempt " (made + 1) } div.sub { "under way" } }
+            }
             Next::Held(why) => li.next {
                 (icon("pause"))
                 div { strong { "Attempt " (made + 1) } div.sub { "held while its endpoint is " (why) } }
