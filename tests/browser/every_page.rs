@@ -69,13 +69,14 @@ const END_TABS: &str = r"
 struct Inspection<'a> {
     visitor: &'a Person,
     base: &'a str,
+    ground: Option<&'a Ground>,
     axe: &'a Axe,
     faults: Vec<String>,
 }
 
 impl<'a> Inspection<'a> {
     fn new(visitor: &'a Person, base: &'a str, axe: &'a Axe) -> Self {
-        let inspection = Inspection { visitor, base, axe, faults: Vec::new() };
+        let inspection = Inspection { visitor, base, ground: None, axe, faults: Vec::new() };
         inspection.forget_logs();
         inspection
     }
@@ -89,6 +90,9 @@ impl<'a> Inspection<'a> {
         if let Some(press) = listed.press {
             self.forget_logs();
             self.visitor.press(press);
+        }
+        if let Some(ground) = self.ground.filter(|_| listed.path == "/live") {
+            ground.happens(self.visitor);
         }
         let mut found = self.load(listed);
         found.extend(self.axe.violations(browser).into_iter().map(|fault| format!("light: {fault}")));
@@ -171,6 +175,7 @@ fn requests(log: &[Value]) -> Vec<String> {
 fn inspect(ground: &Ground, visitor: &Person, audience: &[Audience]) {
     let axe = Axe::load();
     let mut inspection = Inspection::new(visitor, &ground.server.base, &axe);
+    inspection.ground = Some(ground);
     let mut seen = 0;
     for listed in PAGES.iter().filter(|listed| audience.contains(&listed.audience)) {
         if let Some(path) = listed.filled(&ground.things) {

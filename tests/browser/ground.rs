@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::person::Person;
 use crate::support::api::id;
 use crate::support::{Api, Receiver, Reply, Server, eventually};
 
@@ -23,6 +24,8 @@ pub struct Ground {
     pub admin: Api,
     pub things: Things,
     pub others: Things,
+    /// Whose things these are.
+    pub account: &'static str,
     /// They answer for as long as they are held.
     pub receivers: Vec<Receiver>,
 }
@@ -36,11 +39,12 @@ impl Ground {
 
     pub fn of(server: Server, things: Things, receivers: Vec<Receiver>) -> Ground {
         let admin = server.admin();
-        Ground { server, admin, things, others: Things::new(), receivers }
+        Ground { server, admin, things, others: Things::new(), account: ACCOUNT, receivers }
     }
 
     pub fn furnished() -> Ground {
-        let server = Server::setup().documented_schedule().start();
+        let look = ["--portal-name", "Halcyon AI", "--portal-accent", "#0f766e"];
+        let server = Server::setup().documented_schedule().args(look).start();
         let good = Receiver::ok();
         let bad = Receiver::start(|_, _| {
             let page = "<!doctype html><title>503</title><h1>Service unavailable</h1><p>No healthy upstream.</p>";
@@ -126,6 +130,19 @@ impl Ground {
             })
             .collect();
         self.admin.post("/v1/events/batch", &json!({ "events": events })).expect(202);
+    }
+
+    /// Things happen before the eyes of who has the live tail open.
+    pub fn happens(&self, person: &Person) {
+        if !self.things.contains_key("endpoint") {
+            return;
+        }
+        person.sees("Nothing has happened since");
+        for kind in ["batch.completed", "batch.failed", "usage.threshold.reached"] {
+            let event = json!({"type": kind, "account": self.account, "data": {"object": {"id": "it_1"}}});
+            self.admin.post("/v1/events", &event).expect(202);
+        }
+        person.sees("503");
     }
 
     /// The path of a fresh portal link.

@@ -73,6 +73,14 @@ fn stays_text_on_every_page() {
         person.go(&format!("{path}{query}"));
         nothing_happened(&person);
     }
+    person.go("/live");
+    person.sees("Nothing has happened since");
+    let event = json!({"type": "evil.kind", "account": "acme", "data": {"object": {"k": HOSTILE}}});
+    ground.admin.post("/v1/events", &event).expect(202);
+    person.sees("500");
+    person.sees("<img src=x onerror=window.evil=1>");
+    nothing_happened(&person);
+
     person.go("/endpoints/new");
     person.fill("Address", HOSTILE);
     person.fill("Description", HOSTILE);

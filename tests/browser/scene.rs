@@ -128,6 +128,7 @@ pub fn scene() -> Ground {
     receivers.start(&authority);
 
     let mut ground = Ground::of(server, BTreeMap::new(), Vec::new());
+    ground.account = CUSTOMER;
     let admin = ground.admin.clone();
     let brightwater = customers(&admin);
     let examples = examples(&admin);

@@ -20,9 +20,9 @@ const SHOWN: &[(&str, &str, Audience, u32, &str)] = &[
     ("endpoint-new", "/endpoints/new", Audience::Operators, 1280, "dark"),
     ("logs", "/logs", Audience::Operators, 1280, "light"),
     ("delivery", "/logs/{delivery}", Audience::Operators, 1280, "light"),
-    ("delivery-dark", "/logs/{delivery}", Audience::Operators, 1280, "dark"),
     ("delivery-phone", "/logs/{delivery}", Audience::Operators, 390, "light"),
     ("event-types", "/event-types", Audience::Operators, 1280, "light"),
+    ("live", "/live", Audience::Operators, 1280, "dark"),
     ("customer", "/endpoints", Audience::Everyone, 1280, "light"),
 ];
 /// Longer pages are cut off there in the documents.
@@ -34,11 +34,22 @@ fn directory(path: &Path) -> PathBuf {
     path.to_owned()
 }
 
-fn picture(person: &Person, listed: &Listed, path: &str, width: u32, scheme: &str, tallest: f64) -> Vec<u8> {
+fn picture(
+    ground: &Ground,
+    person: &Person,
+    listed: &Listed,
+    path: &str,
+    width: u32,
+    scheme: &str,
+    tallest: f64,
+) -> Vec<u8> {
     person.browser.size(width, 900);
     person.browser.scheme(scheme);
     person.go(path);
     listed.press.into_iter().for_each(|press| person.press(press));
+    if listed.path == "/live" {
+        ground.happens(person);
+    }
     let height = person.browser.run("return document.documentElement.scrollHeight", &[]).as_f64().unwrap();
     person.browser.picture(f64::from(width), height.min(tallest))
 }
@@ -52,7 +63,7 @@ fn all(ground: &Ground, person: &Person, audience: &[Audience], into: &Path) {
             path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let name = format!("{}{}", words.join("-").replace("01", ""), listed.press.map_or("", |_| "-pressed"));
         for (width, scheme) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
-            let bytes = picture(person, listed, &path, width, scheme, 8_000.0);
+            let bytes = picture(ground, person, listed, &path, width, scheme, 8_000.0);
             fs::write(into.join(format!("{name}-{width}-{scheme}.png")), bytes).unwrap();
         }
     }
@@ -82,7 +93,7 @@ fn screenshots() {
         let person = if *audience == Audience::Operators { &operator } else { &customer };
         let listed = Listed { audience: *audience, path, press: None, status: 200 };
         let path = listed.filled(&ground.things).unwrap();
-        let bytes = picture(person, &listed, &path, *width, scheme, TALLEST);
+        let bytes = picture(&ground, person, &listed, &path, *width, scheme, TALLEST);
         fs::write(shown.join(format!("{name}.png")), bytes).unwrap();
     }
     if std::env::var_os("ALL_PAGES").is_none() {
