@@ -137,7 +137,7 @@ impl Ground {
         if !self.things.contains_key("endpoint") {
             return;
         }
-        person.sees("Nothing has happened since");
+        person.sees("What happens from now on shows here");
         for kind in ["batch.completed", "batch.failed", "usage.threshold.reached"] {
             let event = json!({"type": kind, "account": self.account, "data": {"object": {"id": "it_1"}}});
             self.admin.post("/v1/events", &event).expect(202);
