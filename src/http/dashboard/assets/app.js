@@ -2,6 +2,13 @@
 (() => {
   'use strict';
 
+  // Names and values are copied as lines.
+  const textOf = (source) => {
+    if ('value' in source) return source.value;
+    if (source.localName !== 'dl') return source.textContent;
+    return [...source.querySelectorAll('dt')].map((name) => `${name.textContent} ${name.nextElementSibling.textContent}`).join('\n');
+  };
+
   // Copy buttons: data-copy names the element whose text, or value, is copied.
   for (const button of document.querySelectorAll('button[data-copy]')) {
     button.hidden = false;
@@ -11,7 +18,7 @@
       const label = button.querySelector('[data-label]');
       const before = label.textContent;
       try {
-        await navigator.clipboard.writeText('value' in source ? source.value : source.textContent);
+        await navigator.clipboard.writeText(textOf(source));
         label.textContent = 'Copied';
       } catch {
         // No clipboard without TLS: select it, so that a key press copies it.
@@ -35,6 +42,31 @@
     }
   };
   localTimes(document);
+
+  // Charts: pointing at a part of time shows its values at once; its title, which browsers show late, goes.
+  for (const plot of document.querySelectorAll('svg[data-plot]')) {
+    const place = plot.parentElement;
+    const tip = document.createElement('div');
+    tip.className = 'tip';
+    tip.hidden = true;
+    tip.setAttribute('aria-hidden', 'true');
+    place.append(tip);
+    for (const part of plot.querySelectorAll('g')) {
+      const title = part.querySelector('title');
+      if (!title) continue;
+      const said = title.textContent;
+      title.remove();
+      part.addEventListener('pointerenter', () => {
+        tip.textContent = said;
+        tip.hidden = false;
+        const all = place.getBoundingClientRect();
+        const here = part.getBoundingClientRect();
+        const middle = here.left + here.width / 2 - all.left - tip.offsetWidth / 2;
+        tip.style.left = `${Math.max(0, Math.min(middle, all.width - tip.offsetWidth))}px`;
+      });
+    }
+    plot.addEventListener('pointerleave', () => { tip.hidden = true; });
+  }
 
   // A page that waits for something looks again by itself. data-again: after so many milliseconds.
   const again = document.querySelector('[data-again]');
