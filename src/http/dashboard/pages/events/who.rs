@@ -4,17 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use maud::{Markup, html};
 
-use super::{
+use super::super::{
     super::{
-        super::{
-            components::{Field, FormErrors, clock, clock_seconds, icon, prose, section},
-            form::Body,
-            layout::{Tab, View},
-            page::{Page, Shown},
-        },
-        endpoints, filters,
+        components::{Field, FormErrors, clock, clock_seconds, icon, number_word, prose, section},
+        form::Body,
+        layout::{Tab, View},
+        page::{Page, Shown},
     },
-    in_letters,
+    endpoints, filters,
 };
 use crate::{
     domain::{
@@ -107,6 +104,7 @@ pub fn results(page: &Page, matched: &Matched) -> Markup {
         (_, 0) => format!("The account {account} has no endpoints"),
         (1, 1) => format!("{} only endpoint would get it", sentence(&whose)),
         (0, 1) => format!("{} only endpoint would not get it", sentence(&whose)),
+        (0, all) => format!("None of {whose} {} endpoints would get it", in_letters(all)),
         (some, all) if some == all => format!("All {} of {whose} endpoints would get it", in_letters(all)),
         (some, all) => format!("{} of {whose} {} endpoints would get it", sentence(&in_letters(some)), in_letters(all)),
     };
@@ -120,6 +118,11 @@ pub fn results(page: &Page, matched: &Matched) -> Markup {
         }
         (others(&endpoints.iter().filter(theirs).collect::<Vec<_>>()))
     }
+}
+
+/// A small number as a word within a sentence.
+fn in_letters(number: usize) -> String {
+    number_word(number as u64).to_lowercase()
 }
 
 fn sentence(text: &str) -> String {
