@@ -139,7 +139,7 @@ async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> 
         Trigger::Rotation => endpoint.secrets.newest().generation,
         _ => endpoint.secrets.platform_at(clock.wall()).generation,
     };
-    let body = lease.shared.store.body(turn.delivery.event_key)?.ok_or(TurnError::NoEvent)?;
+    let body = lease.shared.store.body_of(&turn.delivery)?.ok_or(TurnError::NoEvent)?;
     let (mut due, mut trigger) = (turn.due, turn.trigger());
     loop {
         // One look at the time: what is logged is exactly what the next attempt's time counts from.

@@ -53,6 +53,13 @@ pub(super) struct Manner {
     pub(super) ordered: bool,
 }
 
+/// What was read of the rows that are not due yet.
+#[derive(Debug, Clone, Copy)]
+struct FirstDue {
+    held: bool,
+    at: Option<Timestamp>,
+}
+
 pub(super) struct Turns {
     endpoint: EndpointId,
     fresh: VecDeque<Delivery>,
@@ -61,6 +68,9 @@ pub(super) struct Turns {
     due: VecDeque<DueRow>,
     /// What the store may have beyond the windows.
     more: Wake,
+    /// When the first row is due that waited when nothing else was left, as it was last read; rows that were added
+    /// since are told of.
+    first_due: Option<FirstDue>,
     /// Whether retries have the next turn, so that neither they nor fresh deliveries wait for all of the others.
     retries_first: bool,
 }
@@ -74,6 +84,7 @@ impl Turns {
             asked: VecDeque::new(),
             due: VecDeque::new(),
             more: Wake::ALL,
+            first_due: None,
             retries_first: true,
         }
     }
@@ -99,7 +110,7 @@ impl Turns {
         }
         if manner.held {
             self.due.clear();
-            return self.wait(store, now, &[DueClass::AskedFor]);
+            return self.wait(store, now, true);
         }
         let next = if manner.ordered {
             self.next_in_order(store, now, leases)?
@@ -108,7 +119,7 @@ impl Turns {
         };
         leases.read(self.read_to, self.fresh.front().map(|delivery| delivery.id));
         match next {
-            Next::Nothing => self.wait(store, now, &[DueClass::AskedFor, DueClass::InTurn]),
+            Next::Nothing => self.wait(store, now, false),
             next => Ok(next),
         }
     }
@@ -223,15 +234,21 @@ impl Turns {
 
     /// Nothing is left to do now: when will there be? Rows up to now were all read: those that are still there belong
     /// to deliveries in flight, or wait for others in an ordered endpoint.
-    fn wait(&mut self, store: &Store, now: Timestamp, classes: &[DueClass]) -> Result<Next, StoreError> {
+    fn wait(&mut self, store: &Store, now: Timestamp, held: bool) -> Result<Next, StoreError> {
+        let read = self.first_due.filter(|first| !self.more.has(Wake::DUE) && first.held == held);
+        let first = match read {
+            Some(first) => first,
+            None => FirstDue { held, at: self.read_first_due(store, now, held)? },
+        };
         self.more = self.more.without(Wake::DUE);
-        let mut first = None;
-        for class in classes {
-            if let Some(at) = store.next_due(self.endpoint, *class, now)? {
-                first = Some(first.map_or(at, |first: Timestamp| first.min(at)));
-            }
-        }
-        Ok(first.map_or(Next::Nothing, Next::Wait))
+        self.first_due = Some(first);
+        Ok(first.at.map_or(Next::Nothing, Next::Wait))
+    }
+
+    fn read_first_due(&self, store: &Store, now: Timestamp, held: bool) -> Result<Option<Timestamp>, StoreError> {
+        let asked = store.next_due(self.endpoint, DueClass::AskedFor, now)?;
+        let in_turn = if held { None } else { store.next_due(self.endpoint, DueClass::InTurn, now)? };
+        Ok(asked.into_iter().chain(in_turn).min())
     }
 }
 
@@ -243,7 +260,7 @@ fn read(
     now: Timestamp,
     leases: &mut Leases,
 ) -> Result<Option<Delivery>, StoreError> {
-    match store.delivery(id) {
+    match store.waiting(id) {
         Err(StoreError::Damaged(why)) => {
             leases.hold(id, fresh, now, &why);
             Ok(None)

@@ -178,6 +178,7 @@ impl Writer {
             Ok(Err(error)) => (self.last_resort)(&error.to_string()),
             Err(_) => (self.last_resort)("the engine panicked in a commit"),
         }
+        shared.recent.committed(shared.view().durable, &batch.changes, &batch.touched);
         {
             let mut view = shared.view_mut();
             view.durable = batch.meta.last_id;

@@ -4,10 +4,14 @@
 use super::{
     Change, DueRow, StoreError,
     keys::{EndStatus, Row},
+    recent::Touched,
     stored::{Progress, StoredDelivery},
     work::Work,
 };
-use crate::domain::{delivery::DeliveryStatus, ids::DeliveryId};
+use crate::domain::{
+    delivery::{Delivery, DeliveryStatus},
+    ids::DeliveryId,
+};
 
 /// The rows that lead to a delivery: its endpoint's log, its status, its last answer's code, and when it is due.
 pub fn index_rows(stored: &StoredDelivery) -> Vec<Row> {
@@ -67,6 +71,9 @@ pub fn write(
         }
     }
     work.put_record(&Row::Delivery(after.delivery.id), after, inline)?;
+    if before.is_some() {
+        touch(work, &after.delivery, after.delivery.is_fresh());
+    }
     count(work, before, Some(after))
 }
 
@@ -76,7 +83,12 @@ pub fn delete(work: &mut Work, stored: &StoredDelivery) -> Result<(), StoreError
         work.delete(row.key());
     }
     work.delete(Row::Delivery(stored.delivery.id).key());
+    touch(work, &stored.delivery, false);
     count(work, Some(stored), None)
+}
+
+fn touch(work: &mut Work, delivery: &Delivery, fresh: bool) {
+    work.touched.push(Touched { endpoint: delivery.endpoint_id, delivery: delivery.id, fresh });
 }
 
 fn count(work: &mut Work, before: Option<&StoredDelivery>, after: Option<&StoredDelivery>) -> Result<(), StoreError> {

@@ -28,6 +28,7 @@ mod missed;
 mod prune;
 mod queue;
 mod reading;
+mod recent;
 pub mod records;
 mod repair;
 mod room;
@@ -41,6 +42,7 @@ mod stored;
 mod streams;
 mod traffic;
 mod verify;
+mod waiting;
 mod witness;
 mod work;
 

@@ -8,6 +8,8 @@ use super::{
     stored::Life,
 };
 use crate::domain::{
+    delivery::Delivery,
+    event::EventBody,
     ids::{DeliveryId, EndpointId},
     time::Timestamp,
 };
@@ -25,6 +27,10 @@ impl Store {
             (position, view.durable)
         };
         let after = after.max(position);
+        if let Some((deliveries, at_end)) = shared.recent.after(endpoint, after, limit) {
+            let read_to = deliveries.last().map_or(after, |last| last.id);
+            return Ok(FreshRead { deliveries, damaged: Vec::new(), read_to, at_end });
+        }
         let mut read = FreshRead { deliveries: Vec::new(), damaged: Vec::new(), read_to: after, at_end: true };
         let ids = shared.ids_after(&keys::queue_of(endpoint), after.as_u128(), durable);
         for (looked_at, id) in ids.enumerate() {
@@ -42,6 +48,22 @@ impl Store {
             }
         }
         Ok(read)
+    }
+
+    /// A delivery as it is now, for its next attempt.
+    pub fn waiting(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        match self.shared().recent.delivery(id) {
+            Some(delivery) => Ok(Some(delivery)),
+            None => self.delivery(id),
+        }
+    }
+
+    /// The body that a delivery sends.
+    pub fn body_of(&self, delivery: &Delivery) -> Result<Option<EventBody>, StoreError> {
+        match self.shared().recent.body(delivery.id) {
+            Some(body) => Ok(Some(body)),
+            None => self.body(delivery.event_key),
+        }
     }
 
     /// The due rows of one class of an endpoint up to `until`, earliest first.

@@ -8,7 +8,7 @@ use super::{
     commit::RequestKind,
     delivery_rows,
     keys::Row,
-    long, reading,
+    long,
     stored::{Asked, INLINE_ATTEMPT, Latest, Progress, StoredDelivery, pack_attempt},
     work::Work,
 };
@@ -37,7 +37,7 @@ impl Store {
 
 fn settle(work: &mut Work, settlement: Settlement) -> Result<Settled, StoreError> {
     let Settlement { delivery: id, due, mut attempt, schedule, newer_secret, times, queue_position } = settlement;
-    let (before, latest) = reading::delivery(work, id)?.ok_or(StoreError::Gone)?;
+    let (before, latest) = work.delivery(id)?.ok_or(StoreError::Gone)?;
     let endpoint = before.delivery.endpoint_id;
 
     let decision = schedule::decide(&before.delivery, &attempt, &schedule, newer_secret, times);

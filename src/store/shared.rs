@@ -12,6 +12,7 @@ use super::{
     keys::{self, Row, kind},
     minting::Minter,
     reading::{self, Rows},
+    recent::Recent,
     room::Watch,
     statistics::Statistics,
     stored::{Life, Meta, Progress},
@@ -35,6 +36,8 @@ pub struct Shared {
     pub watch: Watch,
     /// Where ids come from.
     pub minter: Minter,
+    /// What was accepted a moment ago.
+    pub recent: Recent,
     /// Who is told of changes.
     pub observer: OnceLock<Arc<dyn Observer>>,
     /// Damage that was told of.
@@ -89,6 +92,7 @@ impl Shared {
             clock,
             watch,
             minter: Minter::after(durable),
+            recent: Recent::default(),
             observer: OnceLock::new(),
             told: Mutex::default(),
             view: RwLock::new(View { endpoints, meta, durable }),

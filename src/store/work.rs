@@ -7,11 +7,15 @@ use super::{
     Change, Minute, StoreError, codec,
     engine::Write,
     keys::Row,
-    reading::Rows,
+    reading::{self, Rows},
+    recent::Touched,
     shared::Shared,
-    stored::{Life, Meta, Progress},
+    stored::{Life, Meta, Progress, StoredDelivery},
 };
-use crate::domain::{ids::EndpointId, time::Timestamp};
+use crate::domain::{
+    ids::{DeliveryId, EndpointId},
+    time::Timestamp,
+};
 
 /// The batch.
 pub struct Work<'a> {
@@ -21,12 +25,15 @@ pub struct Work<'a> {
     pub meta: Meta,
     /// What the observer will be told.
     pub changes: Vec<Change>,
+    /// Deliveries that were stored before and are changed.
+    pub touched: Vec<Touched>,
     rows: HashMap<Vec<u8>, Option<Vec<u8>>>,
     /// Of touched endpoints; `None`: it is to be removed.
     endpoints: HashMap<EndpointId, Option<Progress>>,
     undo: Vec<Undo>,
     meta_before: Meta,
     changes_before: usize,
+    touched_before: usize,
 }
 
 /// What was in the batch before.
@@ -47,6 +54,8 @@ pub struct Finished {
     pub meta: Meta,
     /// What the observer will be told.
     pub changes: Vec<Change>,
+    /// Deliveries that were stored before and are changed.
+    pub touched: Vec<Touched>,
 }
 
 impl<'a> Work<'a> {
@@ -58,10 +67,12 @@ impl<'a> Work<'a> {
             meta_before: meta.clone(),
             meta,
             changes: Vec::new(),
+            touched: Vec::new(),
             rows: HashMap::new(),
             endpoints: HashMap::new(),
             undo: Vec::new(),
             changes_before: 0,
+            touched_before: 0,
         }
     }
 
@@ -70,6 +81,7 @@ impl<'a> Work<'a> {
         self.undo.clear();
         self.meta_before.clone_from(&self.meta);
         self.changes_before = self.changes.len();
+        self.touched_before = self.touched.len();
     }
 
     /// Undoes what was done since [`Self::begin`].
@@ -84,6 +96,17 @@ impl<'a> Work<'a> {
         }
         self.meta.clone_from(&self.meta_before);
         self.changes.truncate(self.changes_before);
+        self.touched.truncate(self.touched_before);
+    }
+
+    /// A delivery, and its latest attempt if that lies with it.
+    pub fn delivery(&self, id: DeliveryId) -> Result<Option<(StoredDelivery, Vec<u8>)>, StoreError> {
+        if !self.rows.contains_key(&Row::Delivery(id).key())
+            && let Some(delivery) = self.shared.recent.delivery(id)
+        {
+            return Ok(Some((StoredDelivery::new(delivery), Vec::new())));
+        }
+        reading::delivery(self, id)
     }
 
     /// How many rows the batch has so far.
@@ -198,7 +221,8 @@ impl<'a> Work<'a> {
         let meta = self.meta.clone();
         self.put_record(&Row::Meta, &meta, &[])?;
         let writes = self.rows.into_iter().collect();
-        Ok(Some(Finished { writes, endpoints: self.endpoints, meta, changes: self.changes }))
+        let (endpoints, changes, touched) = (self.endpoints, self.changes, self.touched);
+        Ok(Some(Finished { writes, endpoints, meta, changes, touched }))
     }
 }
 

@@ -28,6 +28,8 @@ use crate::{
     },
 };
 
+pub use list::{bars, finding};
+
 pub fn routes(config: &mut web::ServiceConfig) {
     resource("/endpoints", list::list).add_to(config);
     resource("/endpoints/new", edit::new).post(edit::create).add_to(config);
