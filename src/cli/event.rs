@@ -201,7 +201,12 @@ fn show_dry_run(connection: &ConnectionArgs, answer: &Answer) -> Result<(), CliE
     if connection.json {
         return Ok(());
     }
-    resource::write_items(Output::stdout(), "endpoints", answer.value()?.get("endpoints"), FATES)
+    let would = answer.value()?;
+    resource::write_items(Output::stdout(), "endpoints", would.get("endpoints"), FATES)?;
+    match would.get("has_more_endpoints") {
+        Some(Value::Bool(true)) => Output::stdout().line("There are more endpoints than are shown."),
+        _ => Ok(()),
+    }
 }
 
 /// The catalog's example object of an event type.

@@ -110,7 +110,9 @@ fn a_large_body_is_cut_and_said_to_be() {
     for view in ["", "?view=raw"] {
         let page = browser.page(&format!("/events/{event}{view}"));
         assert!(page.len() < 100_000 && page.contains("This is the beginning."), "{} bytes", page.len());
+        assert!(!page.contains("/events/send?like="), "too large for a form");
     }
+    assert_eq!(browser.get(&format!("/events/send?like={event}")).status, 413);
 }
 
 #[test]
@@ -206,7 +208,7 @@ fn who_would_get_it_is_told_with_the_reasons() {
         "paused: it would be held",
         "Two would not",
         " only.",
-        "but disabled: ",
+        "but disabled with the token ",
         "One other endpoint belongs to another account",
         "it would go to endpoints of globex",
     ] {

@@ -105,7 +105,8 @@ impl From<Obstacle> for Reason {
 /// Ask who would get an event
 ///
 /// The body is that of a posted event, and is checked as one. Nothing is stored, counted or sent; whether its id was used
-/// before is not looked up.
+/// before is not looked up. Every role may ask, since nothing changes; `ingest`, which sees no endpoints, is told how many
+/// deliveries there would be, as when it posts.
 #[utoipa::path(post, path = "/v1/events/dry-run", tag = "events", operation_id = "dryRunEvent",
     request_body = PostedEvent,
     responses(

@@ -126,7 +126,7 @@
     const draw = () => {
       drawing = false;
       if (paused) return tell();
-      if (missed) waiting.unshift(`<tr class="t-gap"><td colspan="6">${missed} more are in the Logs</td></tr>`);
+      if (missed) waiting.unshift(`<tr class="t-gap"><td colspan="7">${missed} more are in the Logs</td></tr>`);
       shown += waiting.length;
       const holder = document.createElement('template');
       holder.innerHTML = waiting.reverse().join('');
@@ -146,9 +146,9 @@
     const connect = () => {
       const source = new EventSource(live.dataset.live);
       source.addEventListener('open', () => {
-        if (lost) add('<tr class="t-gap"><td colspan="6">The connection was lost here; what happened meanwhile is in the Logs</td></tr>');
+        if (lost) add('<tr class="t-gap"><td colspan="7">The connection was lost here; what happened meanwhile is in the Logs</td></tr>');
         wasOpen = true; lost = false;
-        say(paused ? 'Paused' : 'Live');
+        say(paused ? 'Paused' : 'Connected');
         tell();
       });
       source.addEventListener('row', (event) => add(JSON.parse(event.data)));
@@ -165,7 +165,7 @@
     pause.addEventListener('click', () => {
       paused = !paused;
       pause.textContent = paused ? 'Resume' : 'Pause';
-      say(paused ? 'Paused' : 'Live');
+      say(paused ? 'Paused' : 'Connected');
       draw();
     });
     part('clear').addEventListener('click', () => { rows.replaceChildren(); waiting = []; missed = 0; shown = 0; tell(); });

@@ -127,12 +127,24 @@ pub struct Field<'a> {
     pub kind: &'a str,
     /// For browsers that fill in.
     pub autocomplete: &'a str,
+    /// What could stand in it, while it is empty.
+    pub placeholder: Option<&'a str>,
 }
 
 impl<'a> Field<'a> {
     /// A line of text.
     pub fn new(name: &'a str, label: &'a str, value: &'a str) -> Self {
-        Self { name, label, value, hint: None, optional: false, mono: false, kind: "text", autocomplete: "off" }
+        Self {
+            name,
+            label,
+            value,
+            hint: None,
+            optional: false,
+            mono: false,
+            kind: "text",
+            autocomplete: "off",
+            placeholder: None,
+        }
     }
 
     /// With a sentence below.
@@ -156,6 +168,13 @@ impl<'a> Field<'a> {
         self
     }
 
+    /// With what could stand in it.
+    #[must_use]
+    pub fn placeholder(mut self, placeholder: &'a str) -> Self {
+        self.placeholder = Some(placeholder);
+        self
+    }
+
     /// Of another kind than text.
     #[must_use]
     pub fn kind(mut self, kind: &'a str, autocomplete: &'a str) -> Self {
@@ -170,6 +189,7 @@ impl<'a> Field<'a> {
             errors,
             &html! {
                 input.in.mono[self.mono] id=(self.name) name=(self.name) type=(self.kind) value=(self.value)
+                    placeholder=[self.placeholder]
                     autocomplete=(self.autocomplete) spellcheck=[self.mono.then_some("false")]
                     aria-invalid=[errors.at(self.name).map(|_| "true")] aria-describedby=[self.described_by(errors)];
             },

@@ -81,8 +81,7 @@ fn list_page(page: &Page, errors: &FormErrors, rows: &Markup) -> HttpResponse {
     let other = (!known).then_some((&*action, &*action));
     let actions: Vec<_> = ACTIONS.into_iter().chain(other).collect();
     let subject = page.typed("subject");
-    let mut on = Field::new("subject", "On", &subject).mono();
-    on.hint = None;
+    let on = Field::new("subject", "On", &subject).mono().placeholder("an id or a name");
     let body = html! {
         (errors.summary(&filters::LABELS))
         (filters::form(page, &FILTERS, &html! {
@@ -117,7 +116,7 @@ fn row(page: &Page, entry: &AuditEntry) -> Markup {
                 @if !entry.details.is_empty() { span.sub.wrap-any { (entry.details) } }
             }
             td.a-ev { span.mono.wrap-any { @match place(&entry.subject) { Some(path) => a href=(path) { (entry.subject) }, None => (entry.subject) } } }
-            @if !page.is_customer() { td.a-att { @match &entry.account { Some(account) => span.cut { (account) }, None => span.sub { "the server" } } } }
+            @if !page.is_customer() { td.a-att { @match &entry.account { Some(account) => span.cut { (account) }, None => span.sub { "none" } } } }
             td.a-rate { @match &entry.actor { Actor::Token { name, .. } => span.cut { (name) }, Actor::Server => span.sub { "the server itself" } } }
             td.num.a-time { (clock_seconds(page.now(), entry.at)) }
         }

@@ -42,8 +42,11 @@ pub fn type_field(page: &Page, errors: &FormErrors, value: &str, any: Option<&st
 
 /// An account, for who sees more than one.
 pub fn account_field(page: &Page, errors: &FormErrors, value: &str, hint: Option<&str>) -> Markup {
-    let mut field = Field::new("account", "Account", value);
-    field.hint = hint;
+    let field = Field::new("account", "Account", value);
+    let field = match hint {
+        Some(hint) => field.hint(hint),
+        None => field.placeholder("any"),
+    };
     html! { @if !page.is_customer() { (field.input(errors)) } }
 }
 
@@ -51,8 +54,8 @@ pub fn account_field(page: &Page, errors: &FormErrors, value: &str, hint: Option
 pub fn time_fields(page: &Page, errors: &FormErrors) -> Markup {
     let (since, until) = (page.typed("since"), page.typed("until"));
     html! {
-        (Field::new("since", "Since", &since).mono().input(errors))
-        (Field::new("until", "Until", &until).mono().input(errors))
+        (Field::new("since", "Since", &since).mono().placeholder("2026-01-25T00:00:00Z").input(errors))
+        (Field::new("until", "Until", &until).mono().placeholder("now").input(errors))
     }
 }
 
@@ -90,7 +93,7 @@ pub fn is_filtered(page: &Page, names: &[&str]) -> bool {
 /// The form around the fields; it asks for the page that it stands on.
 pub fn form(page: &Page, names: &[&str], fields: &Markup) -> Markup {
     html! {
-        form.filter.gap method="get" action=(page.request().path()) novalidate {
+        form.filter method="get" action=(page.request().path()) novalidate {
             (fields)
             div.acts {
                 button.btn type="submit" { "Filter" }

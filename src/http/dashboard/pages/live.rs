@@ -113,10 +113,13 @@ fn tail(page: &Page) -> Markup {
                 }
             }
             table.tb.t-log hidden data-live-table="" {
-                thead { tr { th { "State" } th { "Event" } th { "Endpoint" } th { "Attempt" } th { "Response" } th.num { "Time" } } }
+                thead { tr { th { "State" } th { "Event" } th { "Endpoint" } th { "Attempt" } th { "Response" } th.num { "Took" } th.num { "Time" } } }
                 tbody data-live-rows="" {}
             }
-            p.sub.gap hidden data-live-empty="" { "Nothing has happened since this page was opened. What is sent shows here at once." }
+            div.none hidden data-live-empty="" {
+                h2 { "Nothing yet" }
+                p { "What happens from now on shows here at once. What happened before is in " a href=(logs) { "the Logs" } "." }
+            }
             p.sub.gap hidden data-live-full="" { "Only the latest " (MOST_ROWS) " are kept here. " a href=(logs) { "The Logs" } " have all of it." }
         }
     }
@@ -157,7 +160,8 @@ async fn follow(page: Page) -> Shown {
 fn row(api: &Data<Api>, item: &LiveItem) -> Option<Bytes> {
     let markup = match item {
         LiveItem::Attempt { delivery, attempt } => {
-            markup(api, delivery, &attempt_words(delivery, attempt), &response_words(attempt))
+            let took = html! { (millis(attempt.outcome.duration)) };
+            markup(api, delivery, &attempt_words(delivery, attempt), &response_words(attempt), &took)
         }
         // The attempt that ended it has told of it.
         LiveItem::Status { delivery, .. }
@@ -171,13 +175,13 @@ fn row(api: &Data<Api>, item: &LiveItem) -> Option<Bytes> {
                 (_, None) => html! { span.sub { @if delivery.test { "a test, queued" } @else { "queued" } } },
                 (_, Some(_)) => html! { span.sub { "queued again" } },
             };
-            markup(api, delivery, &what, &html! { span.sub { "none" } })
+            markup(api, delivery, &what, &html! { span.sub { "none" } }, &html! {})
         }
     };
     Some(stream::event("row", &markup.into_string()))
 }
 
-fn markup(api: &Api, delivery: &Arc<Delivery>, attempt: &Markup, answer: &Markup) -> Markup {
+fn markup(api: &Api, delivery: &Arc<Delivery>, attempt: &Markup, answer: &Markup, took: &Markup) -> Markup {
     let now = api.clock().wall();
     let snapshot = api.registry().snapshot();
     html! {
@@ -192,12 +196,13 @@ fn markup(api: &Api, delivery: &Arc<Delivery>, attempt: &Markup, answer: &Markup
             }
             td.a-att { (attempt) }
             td.a-resp { (answer) }
+            td.num.a-dur { (took) }
             td.num.a-time { (clock_seconds(now, now)) }
         }
     }
 }
 
-/// `2, by hand`, `1, after 184 ms`.
+/// `1`, `2, by hand`.
 fn attempt_words(delivery: &Delivery, attempt: &Attempt) -> Markup {
     let why = match attempt.trigger {
         Trigger::Schedule => "",
@@ -207,7 +212,7 @@ fn attempt_words(delivery: &Delivery, attempt: &Attempt) -> Markup {
         Trigger::Rotation => ", a rotation",
     };
     let test = if delivery.test && attempt.trigger != Trigger::Test { ", a test" } else { "" };
-    html! { (attempt.number) (why) (test) span.sub { " " (millis(attempt.outcome.duration)) } }
+    html! { (attempt.number) (why) (test) }
 }
 
 fn response_words(attempt: &Attempt) -> Markup {

@@ -50,7 +50,7 @@ pub fn name(endpoint: &Endpoint) -> &str {
 }
 
 /// `https` goes without saying.
-fn without_scheme(url: &str) -> &str {
+pub fn without_scheme(url: &str) -> &str {
     url.strip_prefix("https://").unwrap_or(url)
 }
 

@@ -32,6 +32,11 @@ fn shown(page: &Page, errors: &FormErrors) -> Shown {
     let entry = named(page)?;
     let (name, place) = (entry.event_type.name.as_str(), path(&entry));
     let subscribed = subscribers(page, &entry);
+    let view = View::new(Tab::EventTypes, "Delete event type").crumb(name, Some(place.clone())).crumb("Delete", None);
+    if entry.built_in && errors.is_none() {
+        let lede = html! { span.mono { (name) } " is built in: it can be changed, but not deleted." };
+        return Ok(page.show(view.lede(lede).body(html! { div.acts.sec { a.btn href=(place) { "Back" } } })));
+    }
     let body = html! {
         form.form.sec method="post" action={ (place) "/delete" } {
             (layout::form_token(page))
@@ -44,9 +49,8 @@ fn shown(page: &Page, errors: &FormErrors) -> Shown {
                 }
                 li { "Events that were accepted, and their deliveries, stay." }
             }
-            div.acts { button.btn.risk type="submit" { "Delete " (name) } a.btn href=(place) { "Cancel" } }
+            div.acts { button.btn.risk type="submit" { "Delete " (name) } a.btn href=(&place) { "Cancel" } }
         }
     };
-    let view = View::new(Tab::EventTypes, "Delete event type").crumb(name, Some(place)).crumb("Delete", None);
     Ok(page.show(view.status(errors.status()).body(body)))
 }

@@ -52,7 +52,7 @@ fn row(entry: &Entry) -> Markup {
                 @match (&event_type.schema, event_type.enforce_schema) {
                     (None, _) => span.sub { "none" }
                     (Some(_), true) => "enforced"
-                    (Some(_), false) => "documents"
+                    (Some(_), false) => "not enforced"
                 }
             }
             td.num.a-rate { @if entry.built_in { span.sub { "built in" } } @else { "your own" } }

@@ -35,13 +35,13 @@ pub async fn show(page: Page) -> Shown {
     let body = html! {
         @if let Some(done) = &asked.done { (told(done, &place)) }
         div.two.l {
-            div.sec {
+            (section("object", "What is in it", None, &html! {
                 (long_code("example", "Example", &[], &json_text::pretty(&event_type.example), &rest))
                 @match &event_type.schema {
                     Some(schema) => (long_code("schema", "JSON Schema", &[], &json_text::pretty(schema), &rest))
                     None => p.sub.gap { "It has no JSON Schema." }
                 }
-            }
+            }))
             div {
                 (section("details", "Details", None, &facts(&[
                     ("Name", html! { span.mono { (event_type.name) } }),

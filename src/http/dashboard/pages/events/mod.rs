@@ -16,10 +16,3 @@ pub fn routes(config: &mut web::ServiceConfig) {
     resource("/events/who", who::show).add_to(config);
     resource("/events/{id}", show::show).add_to(config);
 }
-
-/// A small number in letters, as a sentence begins with it.
-fn in_letters(number: usize) -> String {
-    const WORDS: [&str; 13] =
-        ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
-    WORDS.get(number).map_or_else(|| super::super::components::number(number as u64), |word| (*word).to_owned())
-}

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::{
     super::{
         super::{
-            components::{Field, FormErrors},
+            components::{Field, FormErrors, excerpt},
             form::{Body, Form, number},
             layout::{self, Tab, View},
             page::{Page, Shown},
@@ -24,7 +24,7 @@ use crate::{
         api::{event_dry_run, events, posted_event},
         auth::{CanAsk, CanPost, CanRead},
         extract,
-        problem::Problem,
+        problem::{Kind, Problem},
     },
 };
 
@@ -71,13 +71,12 @@ impl Draft {
     async fn like(page: &Page, id: EventId) -> Result<Self, Problem> {
         let shown = events::show(page.api(), &page.caller::<CanRead>()?, id).await?;
         let object = shown.body.object();
+        let object = json_text::pretty(&String::from_utf8_lossy(&object));
+        if !excerpt(&object).1 {
+            return Err(Problem::new(Kind::TooLarge, "the event is too large to be changed on a page"));
+        }
         let account = if page.is_customer() { String::new() } else { shown.event.account.to_string() };
-        Ok(Self {
-            event_type: shown.event.event_type.to_string(),
-            account,
-            object: json_text::pretty(&String::from_utf8_lossy(&object)),
-            ..Self::default()
-        })
+        Ok(Self { event_type: shown.event.event_type.to_string(), account, object, ..Self::default() })
     }
 
     /// The body of a posted event.

@@ -51,8 +51,9 @@ pub async fn show(page: Page) -> Shown {
             ]))) }
         }
     };
+    let object = String::from_utf8_lossy(&shown.body.object()).into_owned();
     let actions = html! {
-        @if page.can::<CanPost>() { a.btn href={ "/events/send?like=" (event.id) } { "Send one like it" } }
+        @if page.can::<CanPost>() && components::excerpt(&json_text::pretty(&object)).1 { a.btn href={ "/events/send?like=" (event.id) } { "Send one like it" } }
     };
     let view = View::new(Tab::Events, event.event_type.as_str()).crumb(event.id.to_string(), None);
     Ok(page.show(view.lede(lede(&shown)).actions(actions).body(body)))

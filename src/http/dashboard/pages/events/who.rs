@@ -4,17 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use maud::{Markup, html};
 
-use super::{
+use super::super::{
     super::{
-        super::{
-            components::{Field, FormErrors, clock, clock_seconds, icon, section},
-            form::Body,
-            layout::{Tab, View},
-            page::{Page, Shown},
-        },
-        endpoints, filters,
+        components::{Field, FormErrors, clock, clock_seconds, icon, number_word, prose, section},
+        form::Body,
+        layout::{Tab, View},
+        page::{Page, Shown},
     },
-    in_letters,
+    endpoints, filters,
 };
 use crate::{
     domain::{
@@ -107,6 +104,7 @@ pub fn results(page: &Page, matched: &Matched) -> Markup {
         (_, 0) => format!("The account {account} has no endpoints"),
         (1, 1) => format!("{} only endpoint would get it", sentence(&whose)),
         (0, 1) => format!("{} only endpoint would not get it", sentence(&whose)),
+        (0, all) => format!("None of {whose} {} endpoints would get it", in_letters(all)),
         (some, all) if some == all => format!("All {} of {whose} endpoints would get it", in_letters(all)),
         (some, all) => format!("{} of {whose} {} endpoints would get it", sentence(&in_letters(some)), in_letters(all)),
     };
@@ -120,6 +118,11 @@ pub fn results(page: &Page, matched: &Matched) -> Markup {
         }
         (others(&endpoints.iter().filter(theirs).collect::<Vec<_>>()))
     }
+}
+
+/// A small number as a word within a sentence.
+fn in_letters(number: usize) -> String {
+    number_word(number as u64).to_lowercase()
 }
 
 fn sentence(text: &str) -> String {
@@ -157,7 +160,7 @@ fn table(page: &Page, event_type: &EventTypeName, rows: &[&&(Arc<Endpoint>, Fate
                         td.a-st { (outcome(fate.outcome)) }
                         td.a-ep {
                             a.row href={ "/endpoints/" (endpoint.id) } { span.cut { (endpoints::name(endpoint)) } }
-                            span.sub.mono.cut { (endpoint.url) }
+                            span.sub.mono.cut { (endpoints::without_scheme(&endpoint.url)) }
                         }
                         td.mk.a-m1 { (mark("Type", !fate.reasons.contains(&Reason::NotSubscribed))) }
                         td.mk.a-m2 { (mark("Enabled", endpoint.status == EndpointStatus::Enabled)) }
@@ -191,8 +194,9 @@ fn why(page: &Page, endpoint: &Endpoint, event_type: &EventTypeName) -> Markup {
     let subscription = endpoint.subscription_to(event_type);
     let status = match &endpoint.status {
         EndpointStatus::Enabled => None,
-        EndpointStatus::Paused => Some("paused: it would be held until the endpoint is resumed.".to_owned()),
-        EndpointStatus::Disabled { reason } => Some(format!("disabled: {}.", reason.trim_end_matches('.'))),
+        EndpointStatus::Paused => Some("paused: it would be held until the endpoint is resumed".to_owned()),
+        EndpointStatus::Disabled { reason } if reason.starts_with("disabled") => Some(reason.clone()),
+        EndpointStatus::Disabled { reason } => Some(format!("disabled: {reason}")),
     };
     let failing = page.api().store().health(endpoint.id).failing_since;
     html! {
@@ -203,8 +207,8 @@ fn why(page: &Page, endpoint: &Endpoint, event_type: &EventTypeName) -> Markup {
             None => (only(&endpoint.event_types))
         }
         @match (subscription, status) {
-            (Some(_), Some(status)) => { ", but " (status) }
-            (None, Some(status)) => { ". And " (status) }
+            (Some(_), Some(status)) => { ", but " (prose(&status)) "." }
+            (None, Some(status)) => { ", and it is " (prose(&status)) "." }
             (_, None) => "."
         }
         @if let Some(since) = failing.filter(|_| subscription.is_some() && endpoint.status == EndpointStatus::Enabled) {
