@@ -50,19 +50,21 @@ pub fn dump(kind: EngineKind, directory: &Path, file: &Path) {
     file.flush().unwrap();
 }
 
-/// Commits the rows of such a file to a new database, says so, and keeps it open.
+/// Commits the rows of such a file to a new database, says how many, and keeps it open.
 pub fn hold(kind: EngineKind, directory: &Path, file: &Path, listen_file: &Path) {
     let database = Database::create(kind, directory);
     let mut file = BufReader::new(File::open(file).unwrap());
     let mut batch = Vec::new();
+    let mut rows = 0;
     while let Some(row) = read_row(&mut file) {
+        rows += 1;
         batch.push(row);
         if batch.len() == BATCH {
             database.commit(std::mem::take(&mut batch));
         }
     }
     database.commit(batch);
-    write_whole(listen_file, "holds");
+    write_whole(listen_file, &format!("{rows}"));
     stay(&database);
 }
 

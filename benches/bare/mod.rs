@@ -117,14 +117,15 @@ pub fn open_engine(kind: EngineKind, directory: &Path) -> (Process, Duration) {
     (process, start.elapsed())
 }
 
-/// An engine alone that holds the rows of a store, as they were written.
-pub fn hold_rows_of(kind: EngineKind, directory: &Path) -> Process {
+/// An engine alone that holds the rows of a store, as they were written; how many they are.
+pub fn hold_rows_of(kind: EngineKind, directory: &Path) -> (Process, u64) {
     let (file, listen_file) = (directory.join("rows"), directory.join("engine-holds"));
     let mut command = part("dump");
     assert!(command.arg(kind.name()).arg(database(kind, directory)).arg(&file).status().unwrap().success());
     let mut command = part("hold");
     command.arg(kind.name()).arg(directory.join("held")).arg(&file).arg(&listen_file);
-    Process::start(command, &listen_file, &directory.join("log")).0
+    let (process, rows) = Process::start(command, &listen_file, &directory.join("log"));
+    (process, rows.parse().unwrap())
 }
 
 /// Where the engine's files lie in a server's data directory.

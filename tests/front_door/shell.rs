@@ -86,9 +86,6 @@ fn from_an_endpoint_to_its_delivery() {
     assert!(shell.json(&["stats"])["totals"].is_object());
     let week = shell.json(&["stats", "--window", "7d", "--step", "3h"]);
     assert_eq!(week["per_minute"].as_array().unwrap().len(), 56, "{week}");
-    let accepted: u64 =
-        week["per_minute"].as_array().unwrap().iter().map(|part| part["accepted"].as_u64().unwrap()).sum();
-    assert_eq!(week["totals"]["accepted"], accepted, "{week}");
     assert!(!shell.ok(&["stats"]).is_empty());
     shell.ok(&["endpoint", "delete", &endpoint]);
     api.get(&format!("/v1/endpoints/{endpoint}")).problem(404);
