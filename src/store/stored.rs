@@ -207,6 +207,7 @@ records! {
     StoredDelivery: "delivery", 1;
     Attempt: "attempt", 1;
     Progress: "progress", 1;
+    super::journal::JournalSlot: "journal", 1;
     Link: "link", 1;
     Endpoint: "endpoint", 1;
     EventType: "event type", 1;

@@ -13,7 +13,9 @@ use crate::{
         token::Token,
     },
     store::{
-        Minute, StoreError, keys,
+        Minute, StoreError,
+        journal::{Journal, JournalSlot},
+        keys,
         keys::{Row, kind},
         long,
         manifest::StoreId,
@@ -53,6 +55,33 @@ impl Rebuild<'_> {
                 }
             };
             self.progress.insert(id, progress);
+        }
+        self.newer_progress()
+    }
+
+    /// What the journal says counts for more than an endpoint's own row.
+    fn newer_progress(&mut self) -> Result<(), RepairError> {
+        let mut slots = Vec::new();
+        let mut cursor = self.cursor(kind::JOURNAL);
+        while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
+            let Row::Journal(slot) = row else { continue };
+            match Self::decoded::<JournalSlot>(&entry) {
+                Ok((read, _)) => slots.push((slot, read)),
+                Err(error) => {
+                    self.set_aside.add(&entry, &error.to_string())?;
+                    let what = keys::describe(&entry.key);
+                    let text = format!("{what}: lost; the health of some endpoints is as it was somewhat earlier");
+                    self.lose(Lost::Endpoint, &what, text);
+                }
+            }
+        }
+        let (_, newest) = Journal::of(slots);
+        for (id, progress) in newest {
+            self.saw(id.as_u128());
+            match progress {
+                Some(_) => drop(self.progress.insert(id, progress)),
+                None => drop(self.progress.remove(&id)),
+            }
         }
         Ok(())
     }
