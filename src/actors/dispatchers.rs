@@ -195,6 +195,12 @@ impl Dispatchers {
         self.threads.get(hash % self.threads.len().max(1))
     }
 
+    /// Whether an attempt of this delivery is under way.
+    pub(super) fn is_sending(&self, endpoint: EndpointId, delivery: DeliveryId) -> bool {
+        let running = self.running();
+        running.get(&endpoint).is_some_and(|entry| entry.slot.leases().in_flight.contains_key(&delivery))
+    }
+
     /// What a Dispatcher was woken for since it last looked.
     pub(super) fn take_wake(&self, endpoint: EndpointId) -> Wake {
         self.running().get_mut(&endpoint).map(|entry| std::mem::take(&mut entry.waiting)).unwrap_or_default()

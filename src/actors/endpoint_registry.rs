@@ -17,7 +17,7 @@ use crate::{
     domain::{
         audit::Actor as AuditActor,
         endpoint::{Endpoint, EndpointDefaults, EndpointStatus},
-        ids::EndpointId,
+        ids::{DeliveryId, EndpointId},
     },
     store::{NewAudit, StoreError},
 };
@@ -59,6 +59,12 @@ impl Registry {
     #[must_use]
     pub fn defaults(&self) -> &EndpointDefaults {
         &self.shared.settings.defaults
+    }
+
+    /// Whether an attempt of this delivery is under way now.
+    #[must_use]
+    pub fn is_sending(&self, endpoint: EndpointId, delivery: DeliveryId) -> bool {
+        self.shared.dispatchers.is_sending(endpoint, delivery)
     }
 
     /// Stores a new endpoint.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    client::ApiClient,
+    client::{Answer, ApiClient},
     connection::ConnectionArgs,
     delivery,
     error::CliError,
@@ -26,6 +26,7 @@ pub enum EventCommand {
     #[command(after_help = "Examples:
   mythichooks event send batch.completed --example
   mythichooks event send batch.completed --data '{\"id\": \"batch_7\", \"status\": \"completed\"}'
+  mythichooks event send batch.completed --example --account acme --dry-run
   produce | mythichooks event send usage.threshold.reached --data - --account acme --id evt_usage-7")]
     Send(SendArgs),
     /// List events, newest first
@@ -77,6 +78,10 @@ pub struct SendArgs {
     /// The account that it happened in [default: the token's, or `default`]
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
+
+    /// Send nothing: show which endpoints would get it, and why the others would not
+    #[arg(long, conflicts_with = "idempotency_key")]
+    dry_run: bool,
 
     /// A key that makes repeating this command safe, for producers with no event ids of their own
     #[arg(long, value_name = "KEY", value_parser = parse_idempotency_key)]
@@ -134,6 +139,18 @@ const SENT: &[Column] = &[
     Column::whole("deliveries", "/deliveries"),
 ];
 
+const WOULD: &[Column] =
+    &[Column::whole("type", "/type"), Column::whole("account", "/account"), Column::whole("deliveries", "/deliveries")];
+
+const FATES: &[Column] = &[
+    Column::whole("WOULD BE", "/outcome"),
+    Column::whole("ENDPOINT", "/id"),
+    Column::whole("ACCOUNT", "/account"),
+    Column::whole("MATCHES", "/subscription"),
+    Column::whole("REASONS", "/reasons"),
+    Column::text("URL", "/url"),
+];
+
 const FIELDS: &[Column] = &[
     Column::whole("id", "/id"),
     Column::whole("type", "/type"),
@@ -170,8 +187,26 @@ async fn send(connection: &ConnectionArgs, args: &SendArgs) -> Result<(), CliErr
         created: args.created,
         account: args.account.as_deref(),
     };
+    if args.dry_run {
+        let answer = client.send(Method::POST, &["v1", "events", "dry-run"], &event).await?;
+        return show_dry_run(connection, &answer);
+    }
     let answer = client.send_with(Method::POST, &["v1", "events"], &event, args.idempotency_key.as_deref()).await?;
     resource::show(connection, &answer, SENT)
+}
+
+/// What would become of an event: how many deliveries, and a line for each endpoint.
+fn show_dry_run(connection: &ConnectionArgs, answer: &Answer) -> Result<(), CliError> {
+    resource::show(connection, answer, WOULD)?;
+    if connection.json {
+        return Ok(());
+    }
+    let would = answer.value()?;
+    resource::write_items(Output::stdout(), "endpoints", would.get("endpoints"), FATES)?;
+    match would.get("has_more_endpoints") {
+        Some(Value::Bool(true)) => Output::stdout().line("There are more endpoints than are shown."),
+        _ => Ok(()),
+    }
 }
 
 /// The catalog's example object of an event type.

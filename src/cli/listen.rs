@@ -15,12 +15,11 @@ use serde_json::value::RawValue;
 use super::{
     connection::read_bounded,
     error::CliError,
-    json_text,
     output::{Output, Tone, remark},
     printable::{printable, printable_lines},
     receiver::{self, Receiver, Sighting, behaviour::Behaviour, verification::Verification},
 };
-use crate::domain::{duration::HumanDuration, signature::SigningSecret};
+use crate::domain::{duration::HumanDuration, json_text, signature::SigningSecret};
 
 /// How to receive.
 #[derive(Debug, Args)]

@@ -13,7 +13,6 @@ mod error;
 mod event;
 mod event_type;
 mod json_source;
-mod json_text;
 mod list;
 mod listen;
 mod migrate;

@@ -7,7 +7,8 @@ use std::{
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use super::{error::CliError, json_text};
+use super::error::CliError;
+use crate::domain::json_text;
 
 /// Writes what a command has to say to standard output.
 #[derive(Debug, Clone, Copy)]

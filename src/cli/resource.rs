@@ -6,11 +6,11 @@ use super::{
     client::Answer,
     connection::ConnectionArgs,
     error::CliError,
-    json_text,
     output::Output,
     printable::printable_lines,
     table::{self, Column, Table},
 };
+use crate::domain::json_text;
 
 /// Shows an answer: unchanged with `--json`, else these of its fields.
 pub fn show(connection: &ConnectionArgs, answer: &Answer, columns: &[Column]) -> Result<(), CliError> {

@@ -16,9 +16,12 @@ use crate::domain::duration::HumanDuration;
 /// What to show.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
-    /// How far back the minutes go, 1m to 24h [default: 1h]
+    /// How far back the counts go, 1m to 7d [default: 1h]
     #[arg(long, value_name = "DURATION")]
     window: Option<HumanDuration>,
+    /// How much time each of the counts covers, 1m to 24h; needed for a window of more than 24h [default: 1m]
+    #[arg(long, value_name = "DURATION")]
+    step: Option<HumanDuration>,
 }
 
 const FIGURES: &[Column] = &[
@@ -26,18 +29,20 @@ const FIGURES: &[Column] = &[
     Column::whole("deliveries delivered", "/totals/delivered"),
     Column::whole("deliveries failed", "/totals/failed"),
     Column::whole("deliveries pending", "/queue_depth"),
+    Column::whole("oldest due at", "/oldest_due_at"),
     Column::whole("attempts", "/totals/attempts"),
     Column::whole("of them retries", "/totals/retried"),
     Column::whole("endpoints enabled", "/endpoints/enabled"),
     Column::whole("endpoints paused", "/endpoints/paused"),
     Column::whole("endpoints disabled", "/endpoints/disabled"),
     Column::whole("window", "/window"),
+    Column::whole("step", "/step"),
     Column::whole("latency p50 ms", "/latency/p50_ms"),
     Column::whole("latency p99 ms", "/latency/p99_ms"),
 ];
 
 const MINUTES: &[Column] = &[
-    Column::whole("MINUTE", "/start"),
+    Column::whole("FROM", "/start"),
     Column::whole("ACCEPTED", "/accepted"),
     Column::whole("DELIVERED", "/delivered"),
     Column::whole("FAILED", "/failed"),
@@ -52,6 +57,7 @@ impl StatsArgs {
     pub async fn run(self, connection: &ConnectionArgs) -> Result<(), CliError> {
         let mut query = Query::new();
         push(&mut query, "window", self.window.as_ref());
+        push(&mut query, "step", self.step.as_ref());
         let answer = ApiClient::new(connection)?.get(&["v1", "stats"], &query).await?;
         let output = Output::stdout();
         if connection.json {
@@ -63,7 +69,10 @@ impl StatsArgs {
         if minutes.is_empty() {
             return Ok(());
         }
-        table::write_heading(output, "minutes with work")?;
+        table::write_heading(
+            output,
+            &format!("each {} with work", stats.get("step").and_then(Value::as_str).unwrap_or("1m")),
+        )?;
         Table::new(MINUTES).write(output, &minutes)
     }
 }

@@ -6,11 +6,10 @@ use serde_json::Value;
 
 use super::{
     error::CliError,
-    json_text,
     output::{Output, Tone},
     printable::printable,
 };
-use crate::domain::time::Timestamp;
+use crate::domain::{json_text, time::Timestamp};
 
 /// One column of a table, or one line of a field list.
 #[derive(Debug, Clone, Copy)]

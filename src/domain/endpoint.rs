@@ -36,6 +36,21 @@ impl EndpointStatus {
     }
 }
 
+/// Why an endpoint does not get an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The event is another account's.
+    OtherAccount,
+    /// The endpoint is disabled.
+    Disabled,
+    /// None of its subscriptions matches the event's type.
+    NotSubscribed,
+}
+
+impl Obstacle {
+    const ALL: [Self; 3] = [Self::OtherAccount, Self::Disabled, Self::NotSubscribed];
+}
+
 /// An endpoint as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -77,15 +92,32 @@ impl Endpoint {
     /// Whether a new event of this account and type is queued for it.
     #[must_use]
     pub fn takes(&self, account: &Account, event_type: &EventTypeName) -> bool {
-        self.account == *account
-            && !matches!(self.status, EndpointStatus::Disabled { .. })
-            && self.subscribes(event_type)
+        self.obstacles(account, event_type).next().is_none()
+    }
+
+    /// Why a new event of this account and type is not queued for it: every reason; none if it is.
+    pub fn obstacles<'a>(
+        &'a self,
+        account: &'a Account,
+        event_type: &'a EventTypeName,
+    ) -> impl Iterator<Item = Obstacle> + 'a {
+        Obstacle::ALL.into_iter().filter(move |obstacle| match obstacle {
+            Obstacle::OtherAccount => self.account != *account,
+            Obstacle::Disabled => matches!(self.status, EndpointStatus::Disabled { .. }),
+            Obstacle::NotSubscribed => !self.subscribes(event_type),
+        })
     }
 
     /// Whether one of its subscriptions matches.
     #[must_use]
     pub fn subscribes(&self, event_type: &EventTypeName) -> bool {
-        self.event_types.iter().any(|subscription| subscription.matches(event_type))
+        self.subscription_to(event_type).is_some()
+    }
+
+    /// The first of its subscriptions that matches.
+    #[must_use]
+    pub fn subscription_to(&self, event_type: &EventTypeName) -> Option<&Subscription> {
+        self.event_types.iter().find(|subscription| subscription.matches(event_type))
     }
 }
 

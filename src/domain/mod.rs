@@ -13,6 +13,7 @@ pub mod event;
 pub mod event_type;
 pub mod ids;
 pub mod json;
+pub mod json_text;
 pub mod request_headers;
 mod retry_schedule;
 pub mod schedule;

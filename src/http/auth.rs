@@ -34,6 +34,8 @@ pub struct CanRead;
 pub struct CanChange;
 /// To post events: `ingest` and `admin`.
 pub struct CanPost;
+/// To ask what would happen, which changes nothing: every role. Who cannot read is told no more than who posts.
+pub struct CanAsk;
 /// To see things of the whole server: `read` and `admin`, not bound to an account.
 pub struct CanReadServer;
 /// To change things of the whole server: `admin`, not bound to an account.
@@ -54,6 +56,12 @@ impl Right for CanChange {
 impl Right for CanPost {
     fn refuses(token: &Token) -> Option<&'static str> {
         (token.role == Role::Read).then_some("this needs a token with the role `ingest` or `admin`")
+    }
+}
+
+impl Right for CanAsk {
+    fn refuses(_: &Token) -> Option<&'static str> {
+        None
     }
 }
 

@@ -15,6 +15,7 @@ use super::schema::{CompiledSchema, SchemaError, Violation};
 use crate::{
     domain::{
         event_type::{EventType, EventTypeName},
+        json_text,
         subscription::Subscription,
     },
     store::{NewAudit, Store, StoreError},
@@ -174,31 +175,13 @@ fn built_in() -> Result<Entries, CatalogError> {
         let event_type = EventType {
             name: name.clone(),
             description: file.description,
-            example: compact(file.example.get()),
-            schema: Some(compact(file.schema.get())),
+            example: json_text::compact(file.example.get()),
+            schema: Some(json_text::compact(file.schema.get())),
             enforce_schema: false,
         };
         Ok((name, Entry::new(event_type, true)))
     };
     BUILT_IN.into_iter().map(read).collect()
-}
-
-/// A valid JSON text without the white space between its tokens; the tokens stay as they are.
-pub fn compact(valid: &str) -> String {
-    let mut in_string = false;
-    let mut escaped = false;
-    valid
-        .chars()
-        .filter(|c| {
-            if in_string {
-                in_string = escaped || *c != '"';
-                escaped = !escaped && *c == '\\';
-                return true;
-            }
-            in_string = *c == '"';
-            !matches!(c, ' ' | '\t' | '\n' | '\r')
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -240,10 +223,5 @@ mod tests {
         let entry = Entry::new(event_type, true);
         assert!(entry.enforce("{}").is_err());
         assert_eq!(entry.enforce(&entry.event_type.example), Ok(()));
-    }
-
-    #[test]
-    fn compacting_leaves_tokens_alone() {
-        assert_eq!(compact("{ \"a b\" :\n[ 1.10 , \"\\\" \\\\\" , true ] }"), "{\"a b\":[1.10,\"\\\" \\\\\",true]}");
     }
 }

@@ -23,7 +23,7 @@ pub const MAX_LIMIT: u64 = 500;
 pub const DEFAULT_LIMIT: usize = 50;
 
 /// A read of the store is bounded, and may find few matches; so many reads make up one page at most.
-const MOST_READS: usize = 20;
+pub const MOST_READS: usize = 20;
 
 const CHECKSUM: usize = 8;
 
@@ -120,10 +120,20 @@ fn checksum(place: &[u8], position: &[u8]) -> [u8; CHECKSUM] {
 pub fn fill<T, K: Copy>(
     limit: usize,
     after: Option<K>,
+    read: impl FnMut(PageRequest<K>) -> Result<Page<T, K>, StoreError>,
+) -> Result<Page<T, K>, StoreError> {
+    fill_within(MOST_READS, limit, after, read)
+}
+
+/// The same with another bound on the reads.
+pub fn fill_within<T, K: Copy>(
+    most_reads: usize,
+    limit: usize,
+    after: Option<K>,
     mut read: impl FnMut(PageRequest<K>) -> Result<Page<T, K>, StoreError>,
 ) -> Result<Page<T, K>, StoreError> {
     let mut page = Page { items: Vec::new(), next: after };
-    for _ in 0..MOST_READS {
+    for _ in 0..most_reads {
         let more = read(PageRequest { limit: limit - page.items.len(), after: page.next })?;
         page.items.extend(more.items);
         page.next = more.next;
@@ -160,6 +170,13 @@ mod tests {
         assert_eq!(asked[..3], [(3, None), (3, Some(1)), (2, Some(2))]);
         let empty = fill(3, None, |_| Ok(Page::<u8, u8> { items: vec![], next: Some(1) })).unwrap();
         assert_eq!((empty.items.len(), empty.next), (0, Some(1)), "bounded");
+        let mut reads = 0;
+        let none = |_| {
+            reads += 1;
+            Ok(Page::<u8, u8> { items: vec![], next: Some(1) })
+        };
+        fill_within(3, 5, None, none).unwrap();
+        assert_eq!(reads, 3);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod schema;
 mod sessions;
 mod text;
 mod tokens;
+mod waiting;
 
 use std::sync::{Arc, OnceLock};
 

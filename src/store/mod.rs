@@ -43,6 +43,7 @@ mod stored;
 mod streams;
 mod traffic;
 mod verify;
+mod waiting;
 mod witness;
 mod work;
 

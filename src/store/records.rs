@@ -210,6 +210,27 @@ pub const LATENCY_BUCKETS: [u64; 16] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000];
 
 impl Minute {
+    /// Adds another minute's counts.
+    pub fn add(&mut self, other: &Self) {
+        let Self { minute: _, accepted, delivered, failed, retried, attempts, latency } = other;
+        self.accepted += accepted;
+        self.delivered += delivered;
+        self.failed += failed;
+        self.retried += retried;
+        self.attempts += attempts;
+        if !latency.is_empty() {
+            self.latency.resize(LATENCY_BUCKETS.len() + 1, 0);
+        }
+        for (sum, count) in self.latency.iter_mut().zip(latency) {
+            *sum += count;
+        }
+    }
+
+    /// Attempts that had a 2xx.
+    pub fn taken(&self) -> u64 {
+        self.latency.iter().sum()
+    }
+
     /// Counts one successful attempt's duration.
     pub fn count_latency(&mut self, duration: Duration) {
         self.latency.resize(LATENCY_BUCKETS.len() + 1, 0);

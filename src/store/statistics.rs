@@ -33,24 +33,33 @@ impl Store {
         self.shared().view().meta.totals.clone()
     }
 
-    /// Per-minute counts from `since` on, oldest first, at most `limit` of the newest; minutes without any are left out.
-    pub fn minutes(&self, since: Timestamp, limit: usize) -> Result<Vec<Minute>, StoreError> {
+    /// Counts from the minute `first` on, in `count` parts of `step` minutes each: oldest first, those without any too.
+    /// Each part is told as a [`Minute`] that bears the number of its first.
+    pub fn series(&self, first: i64, step: i64, count: usize) -> Result<Vec<Minute>, StoreError> {
         let shared = self.shared();
-        let first = since.as_millis() / MINUTE_MILLIS;
-        let mut minutes: BTreeMap<i64, Minute> = BTreeMap::new();
-        let from = Row::Minute(first).key();
-        let end = keys::end_of(&keys::all_of(kind::MINUTE));
-        for entry in shared.engine.range(&from, &end, Order::Descending).take(limit) {
+        let step = step.max(1);
+        let mut parts: Vec<Minute> =
+            (0..).take(count).map(|n: i64| Minute { minute: first + n * step, ..Minute::default() }).collect();
+        let end = parts.last().map_or(first, |last| last.minute + step);
+        let mut add = |minute: &Minute| {
+            let part = usize::try_from((minute.minute - first).div_euclid(step)).ok().and_then(|n| parts.get_mut(n));
+            if let Some(part) = part {
+                part.add(minute);
+            }
+        };
+        let newest: Vec<Minute> =
+            shared.statistics().minutes.range(first..end).map(|(_, minute)| minute.clone()).collect();
+        for entry in shared.engine.range(&Row::Minute(first).key(), &Row::Minute(end).key(), Order::Ascending) {
             let entry = entry?;
             let read = codec::decode::<Minute>(&entry.key, &entry.value).map_err(|e| e.at(&entry.key));
-            if let Some((minute, _)) = shared.past_damage(read.map(Some))? {
-                minutes.insert(minute.minute, minute);
+            if let Some((minute, _)) = shared.past_damage(read.map(Some))?
+                && !newest.iter().any(|newer| newer.minute == minute.minute)
+            {
+                add(&minute);
             }
         }
-        let newest = shared.statistics().minutes.range(first..).map(|(at, minute)| (*at, minute.clone())).collect();
-        minutes.append(&mut { newest });
-        let surplus = minutes.len().saturating_sub(limit);
-        Ok(minutes.into_values().skip(surplus).collect())
+        newest.iter().for_each(add);
+        Ok(parts)
     }
 }
 

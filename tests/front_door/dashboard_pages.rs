@@ -28,7 +28,21 @@ fn every_page_has_its_headers_loads_little_and_is_small() {
     let below = ["", "/edit", "/rotate", "/replay", "/delete"].map(|part| format!("{place}{part}"));
     let delivery = format!("/logs/{}", admin.list("/v1/deliveries")[0]["id"].as_str().unwrap());
     let event = format!("/events/{}", admin.list("/v1/events")[0]["id"].as_str().unwrap());
-    let others = ["/endpoints/new", "/event-types/batch.completed", "/sign-in", "/no/such/page"].map(str::to_owned);
+    let token = format!("/tokens/{}/delete", admin.list("/v1/tokens")[0]["id"].as_str().unwrap());
+    let others = [
+        "/endpoints/new",
+        "/events/send",
+        "/events/who?type=batch.completed",
+        "/event-types/batch.completed",
+        "/event-types/batch.completed/edit",
+        "/event-types/batch.completed/delete",
+        "/event-types/add-new",
+        "/tokens/new",
+        &token,
+        "/sign-in",
+        "/no/such/page",
+    ]
+    .map(str::to_owned);
     let all = TABS.map(str::to_owned).into_iter().chain(below).chain([delivery, event]).chain(others);
     for path in all {
         let answer = browser.get(&path);
@@ -164,7 +178,12 @@ fn text_from_outside_stays_text() {
     let mut paths: Vec<String> = TABS.map(str::to_owned).to_vec();
     paths.extend(["", "/edit", "/rotate", "/replay", "/delete"].map(|below| format!("{place}{below}")));
     paths.extend([format!("/logs/{}", delivery["id"].as_str().unwrap()), format!("/events/{event}")]);
-    paths.extend(["/event-types/evil.kind", "/endpoints/new"].map(str::to_owned));
+    let kind = ["/event-types/evil.kind", "/event-types/evil.kind/edit", "/event-types/evil.kind/delete"];
+    paths.extend(kind.into_iter().chain(["/endpoints/new"]).map(str::to_owned));
+    let asked = ["/events/who?type=evil.kind", "/events/send?type=evil.kind"].map(str::to_owned);
+    paths.extend(asked.into_iter().chain([format!("/events/send?like={event}")]));
+    let named = admin.list("/v1/tokens").into_iter().find(|token| token["name"] == HOSTILE).unwrap();
+    paths.push(format!("/tokens/{}/delete", named["id"].as_str().unwrap()));
     paths.push(test.header("location").unwrap().to_owned());
     for path in paths {
         let page = browser.page(&path);
@@ -220,14 +239,15 @@ fn lists_go_on_page_by_page() {
     }
     eventually("all are delivered", || (admin.list("/v1/deliveries?status=delivered").len() == 7).then_some(()));
     let browser = Browser::signed_in(&server, &admin);
-    for tab in ["/logs", "/events"] {
+    for (tab, kind) in [("/logs", "dlv_"), ("/events", "evt_")] {
         let mut path = format!("{tab}?limit=3");
         let mut seen = Vec::new();
         for pages in 1.. {
             let page = browser.page(&path);
-            let prefix = format!("href=\"{tab}/");
+            let prefix = format!("href=\"{tab}/{kind}");
             seen.extend(page.match_indices(&prefix).map(|(at, _)| page[at..].split('"').nth(1).unwrap().to_owned()));
-            let Some(next) = page.split("<a class=\"btn\" href=\"").nth(1).filter(|rest| rest.starts_with(tab)) else {
+            let Some(next) = page.split_once(" rel=\"next\"").and_then(|(before, _)| before.rsplit("href=\"").next())
+            else {
                 assert_eq!(pages, 3, "{tab}");
                 break;
             };

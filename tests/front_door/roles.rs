@@ -30,6 +30,7 @@ enum Expected {
 fn expected(route: &Route, role: &str, account: Option<&str>) -> Expected {
     let role_suffices = match route.who {
         Who::Open => return Expected::Served,
+        Who::All => true,
         Who::Producers => role != "read",
         Who::Readers => role != "ingest",
         Who::Admins => role == "admin",

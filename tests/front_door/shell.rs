@@ -48,6 +48,23 @@ impl Shell {
 }
 
 #[test]
+fn a_dry_run_is_a_table_of_who_would_get_it() {
+    let shell = Shell::new();
+    let api = shell.server.admin();
+    let getting = id(&api.endpoint_with("http://127.0.0.1:1/", &json!({"event_types": ["batch.*"]})));
+    let missing = id(&api.endpoint_with("http://127.0.0.1:1/", &json!({"event_types": ["usage.threshold.reached"]})));
+    let send = ["event", "send", "batch.completed", "--example", "--dry-run"];
+    let table = shell.ok(&send);
+    let line = |id: &str| table.lines().find(|line| line.contains(id)).unwrap_or_else(|| panic!("{id}: {table}"));
+    assert!(line(&getting).contains("sent") && line(&getting).contains("batch.*"), "{table}");
+    assert!(line(&missing).contains("skipped") && line(&missing).contains("not_subscribed"), "{table}");
+    assert_eq!(shell.json(&send)["deliveries"], 1);
+    assert!(api.list("/v1/events").is_empty());
+    let both = shell.run(&["event", "send", "batch.completed", "--example", "--dry-run", "--idempotency-key", "k"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
 fn from_an_endpoint_to_its_delivery() {
     let shell = Shell::new();
     let api = shell.server.admin();
@@ -67,6 +84,8 @@ fn from_an_endpoint_to_its_delivery() {
     api.delivery_in(&event, "delivered");
     assert!(receiver.requests()[1].json()["data"]["object"]["id"] == "batch_1");
     assert!(shell.json(&["stats"])["totals"].is_object());
+    let week = shell.json(&["stats", "--window", "7d", "--step", "3h"]);
+    assert_eq!(week["per_minute"].as_array().unwrap().len(), 56, "{week}");
     assert!(!shell.ok(&["stats"]).is_empty());
     shell.ok(&["endpoint", "delete", &endpoint]);
     api.get(&format!("/v1/endpoints/{endpoint}")).problem(404);

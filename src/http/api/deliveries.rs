@@ -29,7 +29,7 @@ use crate::{
             AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
         },
     },
-    store::{DeliveryFilter, Page},
+    store::{DeliveryFilter, Page, PageRequest, Store},
 };
 
 /// Stands in for values that the token may not see.
@@ -152,9 +152,25 @@ pub async fn find<R>(
     caller: &Caller<R>,
     query: &ListQuery<DeliveryQuery>,
 ) -> Result<Page<Delivery, DeliveryId>, Problem> {
+    find_within(api, caller, query, list::MOST_READS).await
+}
+
+/// The same with a bound on how often the store is read for one page, which a filter that matches little may leave short.
+///
+/// # Errors
+/// As [`find`].
+pub async fn find_within<R>(
+    api: &Api,
+    caller: &Caller<R>,
+    query: &ListQuery<DeliveryQuery>,
+    most_reads: usize,
+) -> Result<Page<Delivery, DeliveryId>, Problem> {
     let filter = query.filter.clone().filter(caller)?;
     let (limit, after) = (query.limit(), query.after()?);
-    Ok(api.store().read(move |store| list::fill(limit, after, |part| store.deliveries(&filter, part))).await?)
+    let read = move |store: &Store| {
+        list::fill_within(most_reads, limit, after, |part: PageRequest<_>| store.deliveries(&filter, part))
+    };
+    Ok(api.store().read(read).await?)
 }
 
 /// List deliveries
@@ -183,7 +199,7 @@ pub async fn get(
     id: PathId<DeliveryId>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let shown = show(&api, &caller, id.0).await?;
+    let shown = show(&api, &caller, id.0, None).await?;
     Ok(answer::ok(&DeliveryWithAttempts {
         delivery: DeliveryResource::of(&shown.delivery, api.clock()),
         url: shown.endpoint.as_ref().map(|endpoint| endpoint.url.clone()),
@@ -201,17 +217,22 @@ pub struct ShownDelivery {
     pub endpoint: Option<Arc<Endpoint>>,
     /// The exact text of the body.
     pub payload: String,
-    /// The headers of the last attempt, or of the next if there was none.
+    /// The headers of the attempt that was asked for, else of the last one, else of the next.
     pub request_headers: BTreeMap<String, String>,
     /// In their order; of many, the newest.
     pub attempts: Vec<Attempt>,
 }
 
-/// A delivery in full.
+/// A delivery in full. `attempt`: the number of the one whose headers are wanted.
 ///
 /// # Errors
 /// There is none that the token sees, or the store does not answer.
-pub async fn show<R>(api: &Api, caller: &Caller<R>, id: DeliveryId) -> Result<ShownDelivery, Problem> {
+pub async fn show<R>(
+    api: &Api,
+    caller: &Caller<R>,
+    id: DeliveryId,
+    attempt: Option<u32>,
+) -> Result<ShownDelivery, Problem> {
     let found = api.store().read(move |store| {
         let Some((delivery, attempts)) = store.delivery_with_attempts(id)? else { return Ok(None) };
         let Some(body) = store.body(delivery.event_key)? else { return Ok(None) };
@@ -220,7 +241,8 @@ pub async fn show<R>(api: &Api, caller: &Caller<R>, id: DeliveryId) -> Result<Sh
     let found = found.await?.filter(|(_, delivery, _)| caller.sees(&delivery.account));
     let (attempts, delivery, body) = found.ok_or_else(|| Problem::not_found("delivery"))?;
     let endpoint = api.registry().snapshot().endpoint(delivery.endpoint_id).cloned();
-    let at = attempts.last().map_or_else(|| api.clock().wall(), |attempt: &Attempt| attempt.started_at);
+    let wanted = attempts.iter().rev().find(|known: &&Attempt| attempt.is_none_or(|number| known.number == number));
+    let at = wanted.map_or_else(|| api.clock().wall(), |attempt| attempt.started_at);
     let payload = String::from_utf8(body.bytes().to_vec())
         .map_err(|_| Problem::new(Kind::Unavailable, "the payload cannot be read from the store"))?;
     let request_headers = request_headers(&delivery, endpoint.as_deref(), &body, at, caller.sees_secrets());

@@ -24,6 +24,8 @@ use crate::{
 
 /// So many deliveries are changed in one commit.
 const CHUNK: usize = 500;
+/// Counting what would be changed ends after this time.
+const LONGEST_COUNT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// No fields.
 #[derive(Deserialize, ToSchema)]
@@ -77,7 +79,11 @@ pub struct RetryFilter {
 }
 
 impl RetryFilter {
-    fn filter(self, caller: &Caller<CanChange>) -> Result<DeliveryFilter, Problem> {
+    /// The filter, limited to what the token may see.
+    ///
+    /// # Errors
+    /// It names nothing, or another account.
+    pub fn filter(self, caller: &Caller<CanChange>) -> Result<DeliveryFilter, Problem> {
         let account = self.account.map(|Text(account)| account);
         let mut filter = DeliveryFilter {
             status: self.status.map(|Text(status)| status),
@@ -126,14 +132,22 @@ pub async fn retry(
     _: Optional<Empty>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let delivery = find(&api, &caller, id).await?;
+    let delivery = retry_one(&api, &caller, id.0).await?;
+    Ok(answer::accepted(&DeliveryResource::of(&delivery, api.clock())))
+}
+
+/// Puts an attempt beside a delivery's schedule, due now.
+///
+/// # Errors
+/// There is no such delivery, its endpoint was deleted, or the store does not take it.
+pub async fn retry_one(api: &Api, caller: &Caller<CanChange>, id: DeliveryId) -> Result<Delivery, Problem> {
+    let delivery = find(api, caller, id).await?;
     if api.registry().snapshot().endpoint(delivery.endpoint_id).is_none() {
         return Err(Problem::new(Kind::Conflict, "its endpoint was deleted"));
     }
     let audit = caller.audit("delivery.retried", &delivery.id, Some(&delivery.account), "");
     let retried = api.store().retry(vec![delivery.id], audit).await?;
-    let delivery = retried.first().ok_or_else(|| Problem::not_found("delivery"))?;
-    Ok(answer::accepted(&DeliveryResource::of(delivery, api.clock())))
+    retried.into_iter().next().ok_or_else(|| Problem::not_found("delivery"))
 }
 
 /// Cancel a delivery
@@ -153,7 +167,16 @@ pub async fn cancel(
     _: Optional<Empty>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let delivery = find(&api, &caller, id).await?;
+    let delivery = cancel_one(&api, &caller, id.0).await?;
+    Ok(answer::ok(&DeliveryResource::of(&delivery, api.clock())))
+}
+
+/// Stops a pending delivery.
+///
+/// # Errors
+/// There is no such delivery, it is not pending, or the store does not take it.
+pub async fn cancel_one(api: &Api, caller: &Caller<CanChange>, id: DeliveryId) -> Result<Delivery, Problem> {
+    let delivery = find(api, caller, id).await?;
     let audit = caller.audit("delivery.canceled", &delivery.id, Some(&delivery.account), "");
     let canceled = api.store().cancel(delivery.id, audit).await?;
     let canceled = canceled.ok_or_else(|| Problem::not_found("delivery"))?;
@@ -161,7 +184,7 @@ pub async fn cancel(
         let status = canceled.delivery.status.as_str();
         return Err(Problem::new(Kind::Conflict, format!("the delivery is not pending, but {status}")));
     }
-    Ok(answer::ok(&DeliveryResource::of(&canceled.delivery, api.clock())))
+    Ok(canceled.delivery)
 }
 
 /// Retry many deliveries
@@ -177,39 +200,83 @@ pub async fn retry_all(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let filter = filter.0.filter(&caller)?;
-    // Goes on to its end if the client does not wait for the answer.
-    let work = actix_web::rt::spawn(retry_matching(api, caller, filter));
-    let count = work.await.map_err(|_| Problem::new(Kind::Unavailable, "the retries were broken off"))??;
-    Ok(answer::accepted(&Count { count }))
+    Ok(answer::accepted(&Count { count: retry_matching(&api, caller, filter).await? }))
 }
 
-async fn retry_matching(api: Data<Api>, caller: Caller<CanChange>, filter: DeliveryFilter) -> Result<u64, Problem> {
+/// Retries all that a filter matches; how many. It goes on to its end if nobody waits for the answer.
+///
+/// # Errors
+/// The store does not take it all.
+pub async fn retry_matching(
+    api: &Data<Api>,
+    caller: Caller<CanChange>,
+    filter: DeliveryFilter,
+) -> Result<u64, Problem> {
+    let work = actix_web::rt::spawn(retry_all_of(Data::clone(api), caller, filter));
+    work.await.map_err(|_| Problem::new(Kind::Unavailable, "the retries were broken off"))?
+}
+
+async fn retry_all_of(api: Data<Api>, caller: Caller<CanChange>, filter: DeliveryFilter) -> Result<u64, Problem> {
     let mut count = 0;
     let mut after = None;
     loop {
-        let (store_filter, from) = (filter.clone(), after);
-        let read = api
-            .store()
-            .read(move |store| list::fill(CHUNK, from, |part: PageRequest<_>| store.deliveries(&store_filter, part)));
-        let page = read.await?;
-        let endpoints = api.registry().snapshot();
-        let there = |delivery: &&Delivery| endpoints.endpoint(delivery.endpoint_id).is_some();
-        let ids: Vec<_> = page.items.iter().filter(there).map(|delivery| delivery.id).collect();
+        let (ids, next) = retriable(&api, &filter, after).await?;
         if !ids.is_empty() {
             let details = format!("{} deliveries", ids.len());
             let audit = caller.audit("deliveries.retried", &"deliveries", filter.account.as_ref(), details);
             count += api.store().retry(ids, audit).await?.len() as u64;
         }
-        after = page.next;
+        after = next;
         if after.is_none() {
             return Ok(count);
         }
     }
 }
 
-/// The delivery of a path, if the token sees it.
-async fn find(api: &Api, caller: &Caller<CanChange>, id: PathId<DeliveryId>) -> Result<Delivery, Problem> {
-    let PathId(id) = id;
+/// How many deliveries a filter would retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// So many were found.
+    pub count: u64,
+    /// Whether that is all: counting ends at a bound, and when it takes long.
+    pub is_all: bool,
+}
+
+/// Counts what a filter would retry, no further than `most`.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn count_matching(api: &Data<Api>, filter: &DeliveryFilter, most: u64) -> Result<Counted, Problem> {
+    let until = api.clock().steady().plus(LONGEST_COUNT);
+    let mut count = 0;
+    let mut after = None;
+    loop {
+        let (ids, next) = retriable(api, filter, after).await?;
+        count += ids.len() as u64;
+        after = next;
+        if after.is_none() || count >= most || api.clock().steady() >= until {
+            return Ok(Counted { count, is_all: after.is_none() });
+        }
+    }
+}
+
+/// Some deliveries of a filter whose endpoints are still there, and where to go on.
+async fn retriable(
+    api: &Data<Api>,
+    filter: &DeliveryFilter,
+    after: Option<DeliveryId>,
+) -> Result<(Vec<DeliveryId>, Option<DeliveryId>), Problem> {
+    let filter = filter.clone();
+    let read =
+        api.store().read(move |store| list::fill(CHUNK, after, |part: PageRequest<_>| store.deliveries(&filter, part)));
+    let page = read.await?;
+    let endpoints = api.registry().snapshot();
+    let there = |delivery: &&Delivery| endpoints.endpoint(delivery.endpoint_id).is_some();
+    Ok((page.items.iter().filter(there).map(|delivery| delivery.id).collect(), page.next))
+}
+
+/// The delivery, if the token sees it.
+async fn find(api: &Api, caller: &Caller<CanChange>, id: DeliveryId) -> Result<Delivery, Problem> {
     let delivery = api.store().read(move |store| store.delivery(id)).await?;
     delivery.filter(|delivery| caller.sees(&delivery.account)).ok_or_else(|| Problem::not_found("delivery"))
 }

@@ -4,7 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::events::{AcceptedEvent, PostedEvent, idempotency_key, new_event};
+use super::{
+    events::AcceptedEvent,
+    posted_event::{PostedEvent, idempotency_key, new_event},
+};
 use crate::{
     http::{
         Api, answer,

@@ -1,6 +1,8 @@
 //! The catalog: built-in event types and the operators' own, each with an example and perhaps a JSON Schema. It is the
 //! same for all accounts, so only a token that is not bound to one can change it.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,13 +12,14 @@ use crate::{
     domain::{
         endpoint::Endpoint,
         event_type::{EventType, EventTypeName},
+        json_text,
         subscription::Subscription,
     },
     http::{
         Api, answer,
         auth::{Caller, CanChangeServer, CanRead},
         bounded::Prose,
-        catalog::{Entry, compact},
+        catalog::{Entry, Put},
         extract::{Json, ListQuery, Name, NoQuery},
         list::{self, List, PageParams},
         problem::{Kind, Problem},
@@ -157,15 +160,24 @@ pub async fn create(
     body: Json<NewEventType>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let NewEventType { name: Text(name), description, example, schema, enforce_schema } = body.0;
+    let entry = add(&api, &caller, body.0).await?;
+    let location = format!("/v1/event-types/{}", entry.event_type.name);
+    Ok(answer::created(&location, &EventTypeResource::try_from(&*entry)?))
+}
+
+/// Checks and adds an event type.
+///
+/// # Errors
+/// It is refused, there is one of this name, or the store does not take it.
+pub async fn add(api: &Api, caller: &Caller<CanChangeServer>, new: NewEventType) -> Result<Arc<Entry>, Problem> {
+    let NewEventType { name: Text(name), description, example, schema, enforce_schema } = new;
     let event_type = checked(name, description, &example, schema.as_deref(), enforce_schema)?;
     let audit = caller.audit("event_type.created", &event_type.name, None, "");
     let put = api.catalog().put(api.store(), event_type, true, |_| audit).await?;
     let put = put.ok_or_else(|| {
         Problem::field(Kind::Conflict, "/name", "the catalog has an event type of this name; change it with PUT")
     })?;
-    let location = format!("/v1/event-types/{}", put.entry.event_type.name);
-    Ok(answer::created(&location, &EventTypeResource::try_from(&*put.entry)?))
+    Ok(put.entry)
 }
 
 /// Put an event type in its place
@@ -187,8 +199,26 @@ pub async fn put(
     body: Json<EventTypeUpdate>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let Name(name) = name;
-    let EventTypeUpdate { name: again, description, example, schema, enforce_schema } = body.0;
+    let put = replace(&api, &caller, name.0, body.0).await?;
+    let resource = EventTypeResource::try_from(&*put.entry)?;
+    if put.is_new {
+        Ok(answer::created(&format!("/v1/event-types/{}", put.entry.event_type.name), &resource))
+    } else {
+        Ok(answer::ok(&resource))
+    }
+}
+
+/// Checks an event type and puts it in its place.
+///
+/// # Errors
+/// It is refused, or the store does not take it.
+pub async fn replace(
+    api: &Api,
+    caller: &Caller<CanChangeServer>,
+    name: EventTypeName,
+    update: EventTypeUpdate,
+) -> Result<Put, Problem> {
+    let EventTypeUpdate { name: again, description, example, schema, enforce_schema } = update;
     if again.is_some_and(|Text(again)| again != name) {
         return Err(Problem::refused("/name", "the name in the body is not the one in the path"));
     }
@@ -199,13 +229,7 @@ pub async fn put(
         caller.audit(action, &subject, None, "")
     };
     let put = api.catalog().put(api.store(), event_type, false, audit).await?;
-    let put = put.ok_or_else(|| Problem::not_found("event type"))?;
-    let resource = EventTypeResource::try_from(&*put.entry)?;
-    if put.is_new {
-        Ok(answer::created(&format!("/v1/event-types/{}", put.entry.event_type.name), &resource))
-    } else {
-        Ok(answer::ok(&resource))
-    }
+    put.ok_or_else(|| Problem::not_found("event type"))
 }
 
 /// Delete an event type
@@ -221,22 +245,27 @@ pub async fn delete(
     name: Name<EventTypeName>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let Name(name) = name;
-    let entry = api.catalog().get(&name).ok_or_else(|| Problem::not_found("event type"))?;
+    remove(&api, &caller, &name.0).await?;
+    Ok(answer::no_content())
+}
+
+/// Deletes an event type.
+///
+/// # Errors
+/// It is built in, an endpoint names it, there is none, or the store does not take it.
+pub async fn remove(api: &Api, caller: &Caller<CanChangeServer>, name: &EventTypeName) -> Result<(), Problem> {
+    let entry = api.catalog().get(name).ok_or_else(|| Problem::not_found("event type"))?;
     if entry.built_in {
         return Err(Problem::new(Kind::Conflict, "it is built in: it can be replaced, but not deleted"));
     }
     let exact = Subscription::Exact(name.clone());
-    let names_it = |endpoint: &&std::sync::Arc<Endpoint>| endpoint.event_types.contains(&exact);
+    let names_it = |endpoint: &&Arc<Endpoint>| endpoint.event_types.contains(&exact);
     if let Some(endpoint) = api.registry().snapshot().endpoints().values().find(names_it) {
         return Err(Problem::new(Kind::Conflict, format!("the endpoint {} subscribes to it by name", endpoint.id)));
     }
-    let audit = caller.audit("event_type.deleted", &name, None, "");
-    if api.catalog().delete(api.store(), &name, audit).await? {
-        Ok(answer::no_content())
-    } else {
-        Err(Problem::not_found("event type"))
-    }
+    let audit = caller.audit("event_type.deleted", name, None, "");
+    let deleted = api.catalog().delete(api.store(), name, audit).await?;
+    deleted.then_some(()).ok_or_else(|| Problem::not_found("event type"))
 }
 
 fn checked(
@@ -247,7 +276,7 @@ fn checked(
     enforce_schema: Option<bool>,
 ) -> Result<EventType, Problem> {
     let object = |value: &RawValue, pointer: &'static str| {
-        let text = value.get().starts_with('{').then(|| compact(value.get()));
+        let text = value.get().starts_with('{').then(|| json_text::compact(value.get()));
         text.ok_or_else(|| Problem::field(Kind::InvalidField, pointer, "must be an object"))
     };
     let example = object(example, "/example")?;

@@ -13,13 +13,15 @@ mod endpoint_resource;
 pub mod endpoint_secrets;
 pub mod endpoints;
 mod event_batch;
+pub mod event_dry_run;
 pub mod event_types;
 pub mod events;
 mod portal_links;
+pub mod posted_event;
 mod probes;
 pub mod replay;
 pub mod stats;
-mod stream;
+pub mod stream;
 pub mod tokens;
 
 use std::future::ready;
@@ -60,6 +62,7 @@ routes! {
     "/openapi.json" => { get super::openapi::openapi }
     "/v1/events" => { get events::list, post events::create }
     "/v1/events/batch" => { post event_batch::create }
+    "/v1/events/dry-run" => { post event_dry_run::create }
     "/v1/events/{id}" => { get events::get }
     "/v1/endpoints" => { get endpoints::list, post endpoints::create }
     "/v1/endpoints/{id}" => { get endpoints::get, patch endpoints::update, delete endpoints::delete }
@@ -93,6 +96,7 @@ routes! {
     events::list,
     events::create,
     event_batch::create,
+    event_dry_run::create,
     events::get,
     endpoints::list,
     endpoints::create,

@@ -1,4 +1,5 @@
-//! `GET /v1/stats`: totals since the store was made, what waits now, and counts by the minute for charts.
+//! `GET /v1/stats`: totals since the store was made, what waits now, and counts by the minute, or by longer steps, for
+//! charts of up to a week.
 
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
@@ -12,13 +13,17 @@ use crate::{
         auth::{Caller, CanReadServer},
         duration_range::Within,
         extract::Query,
-        problem::Problem,
+        problem::{Kind, Problem},
         text::{DurationText, Text, TimeText},
+        waiting,
     },
     store::{LATENCY_BUCKETS, Minute},
 };
 
 const DEFAULT_WINDOW: HumanDuration = HumanDuration::from_secs(3_600);
+const DEFAULT_STEP: HumanDuration = HumanDuration::from_secs(60);
+/// An answer has no more parts than this.
+const MOST_PARTS: u64 = 1_440;
 
 /// The server's figures.
 #[derive(Serialize, ToSchema)]
@@ -27,12 +32,19 @@ pub struct Stats {
     /// Deliveries that are pending now.
     #[schema(example = 0)]
     queue_depth: u64,
+    /// Since when the delivery is due that is so for longest; null if none is. What paused and disabled endpoints hold
+    /// does not count.
+    #[schema(required)]
+    oldest_due_at: Option<TimeText>,
     endpoints: EndpointCounts,
-    /// How far back the minutes go.
+    /// How far back the counts go.
     window: DurationText,
+    /// How much time each of the counts covers.
+    step: DurationText,
     /// Durations of successful attempts in the window.
     latency: Latency,
-    /// Oldest first; minutes without any work too.
+    /// Oldest first; minutes without any work too. With a `step`, the counts of so much time each; the last one is not
+    /// over yet.
     per_minute: Vec<MinuteResource>,
 }
 
@@ -60,7 +72,7 @@ pub struct EndpointCounts {
     disabled: usize,
 }
 
-/// The counts of one minute.
+/// The counts of one minute, or of one step.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Minute)]
 pub struct MinuteResource {
@@ -83,9 +95,9 @@ pub struct MinuteResource {
 #[derive(Serialize, ToSchema)]
 pub struct Latency {
     #[schema(required, example = 42.0)]
-    p50_ms: Option<f64>,
+    pub p50_ms: Option<f64>,
     #[schema(required, example = 180.0)]
-    p99_ms: Option<f64>,
+    pub p99_ms: Option<f64>,
 }
 
 /// What is asked for.
@@ -93,26 +105,43 @@ pub struct Latency {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct StatsQuery {
-    /// How far back the minutes go: `1m` to `24h`. `1h`, if left out.
+    /// How far back the counts go: `1m` to `7d`. `1h`, if left out.
     #[param(inline)]
     window: Option<Window>,
+    /// How much time each of the counts covers: whole minutes, `1m` to `24h`. `1m`, if left out. A window has 1,440 steps
+    /// at most.
+    #[param(inline)]
+    step: Option<Step>,
 }
 
-type Window = Within<60_000, 86_400_000>;
+type Window = Within<60_000, 604_800_000>;
+type Step = Within<60_000, 86_400_000>;
 
 /// Show statistics
 ///
 /// They are of the whole server: the token must not be bound to an account.
 #[utoipa::path(get, path = "/v1/stats", tag = "statistics", operation_id = "getStats", params(StatsQuery),
-    responses((status = 200, description = "The figures.", body = Stats)))]
-pub async fn get(_: Caller<CanReadServer>, query: Query<StatsQuery>, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    responses(
+        (status = 200, description = "The figures.", body = Stats),
+        (status = 422, description = "`step` is no whole number of minutes, or so short that the window has too many."),
+    ))]
+pub async fn get(
+    caller: Caller<CanReadServer>,
+    query: Query<StatsQuery>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
     let window = query.0.window.map_or(DEFAULT_WINDOW, |Within(window)| window);
-    let now = minute_of(api.clock().wall());
-    let count = i64::try_from(window.get().as_secs().div_ceil(60)).unwrap_or(1);
-    let first = now - count + 1;
-    let limit = usize::try_from(count).unwrap_or(1);
-    let since = start_of(first);
-    let minutes = api.store().read(move |store| store.minutes(since, limit)).await?;
+    let step = query.0.step.map_or(DEFAULT_STEP, |Within(step)| step);
+    let minutes = step.get().as_secs() / 60;
+    if HumanDuration::from_secs(minutes * 60) != step {
+        return Err(Problem::new(Kind::Unprocessable, "`step`: must be a whole number of minutes"));
+    }
+    let count = window.get().as_secs().div_ceil(60).div_ceil(minutes.max(1));
+    if count > MOST_PARTS {
+        let detail = format!("`step`: the window has {count} of them, more than {MOST_PARTS}");
+        return Err(Problem::new(Kind::Unprocessable, detail));
+    }
+    let series = series(&api, minutes, count).await?;
     let mut endpoints = EndpointCounts::default();
     for endpoint in api.registry().snapshot().endpoints().values() {
         endpoints.total += 1;
@@ -125,6 +154,7 @@ pub async fn get(_: Caller<CanReadServer>, query: Query<StatsQuery>, api: Data<A
     let totals = api.store().totals();
     Ok(answer::ok(&Stats {
         queue_depth: totals.pending,
+        oldest_due_at: waiting::at(&api, &caller, 0).await?.due_since.map(Text),
         totals: Totals {
             accepted: totals.accepted,
             delivered: totals.delivered,
@@ -134,43 +164,48 @@ pub async fn get(_: Caller<CanReadServer>, query: Query<StatsQuery>, api: Data<A
         },
         endpoints,
         window: Text(window),
-        latency: Latency::of(&sum(&minutes)),
-        per_minute: filled(first, now, minutes).iter().map(MinuteResource::from).collect(),
+        step: Text(step),
+        latency: Latency::of(&sum(&series)),
+        per_minute: series.iter().map(MinuteResource::from).collect(),
     }))
+}
+
+/// The counts of the last so many steps of so many minutes, oldest first. Steps begin at multiples of their length since
+/// 1970, so the last one is not over yet.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn series(api: &Api, minutes: u64, count: u64) -> Result<Vec<Minute>, Problem> {
+    let now = minute_of(api.clock().wall());
+    // Both are small: see the bounds above.
+    let [minutes, steps] = [minutes, count].map(|number| i64::try_from(number).unwrap_or(1));
+    let first = now - now.rem_euclid(minutes) - (steps - 1) * minutes;
+    let count = usize::try_from(count).unwrap_or(1);
+    Ok(api.store().read(move |store| store.series(first, minutes, count)).await?)
 }
 
 fn minute_of(time: Timestamp) -> i64 {
     time.as_seconds().div_euclid(60)
 }
 
-fn start_of(minute: i64) -> Timestamp {
+/// When a minute begins.
+pub fn start_of(minute: i64) -> Timestamp {
     Timestamp::from_seconds(minute.saturating_mul(60))
 }
 
-/// All minutes from `first` to `last`, those without any counts too.
-fn filled(first: i64, last: i64, minutes: Vec<Minute>) -> Vec<Minute> {
-    let mut known = minutes.into_iter().peekable();
-    (first..=last)
-        .map(|minute| {
-            while known.next_if(|known| known.minute < minute).is_some() {}
-            known.next_if(|known| known.minute == minute).unwrap_or_else(|| Minute { minute, ..Minute::default() })
-        })
-        .collect()
-}
-
-fn sum(minutes: &[Minute]) -> Vec<u64> {
-    let mut buckets = vec![0_u64; LATENCY_BUCKETS.len() + 1];
-    for minute in minutes {
-        for (sum, count) in buckets.iter_mut().zip(&minute.latency) {
-            *sum = sum.saturating_add(*count);
-        }
+/// The counts of all of them together.
+pub fn sum(parts: &[Minute]) -> Minute {
+    let mut sum = Minute::default();
+    for part in parts {
+        sum.add(part);
     }
-    buckets
+    sum
 }
 
 impl Latency {
-    fn of(buckets: &[u64]) -> Self {
-        Self { p50_ms: quantile(buckets, 0.5), p99_ms: quantile(buckets, 0.99) }
+    /// Of a minute, or of a sum of them.
+    pub fn of(minute: &Minute) -> Self {
+        Self { p50_ms: quantile(&minute.latency, 0.5), p99_ms: quantile(&minute.latency, 0.99) }
     }
 }
 
@@ -209,7 +244,7 @@ impl From<&Minute> for MinuteResource {
             failed: minute.failed,
             retried: minute.retried,
             attempts: minute.attempts,
-            latency: Latency::of(&minute.latency),
+            latency: Latency::of(minute),
         }
     }
 }
@@ -234,16 +269,5 @@ mod tests {
         let p99 = quantile(&minute.latency, 0.99).unwrap();
         assert!((500.0..=1_000.0).contains(&p99), "{p99}");
         assert_eq!(quantile(&minute.latency, 1.0), Some(60_000.0));
-    }
-
-    #[test]
-    fn minutes_without_work_are_there() {
-        let known = vec![
-            Minute { minute: 3, accepted: 1, ..Minute::default() },
-            Minute { minute: 5, accepted: 2, ..Minute::default() },
-            Minute { minute: 9, accepted: 3, ..Minute::default() },
-        ];
-        let all = filled(4, 7, known);
-        assert_eq!(all.iter().map(|m| (m.minute, m.accepted)).collect::<Vec<_>>(), [(4, 0), (5, 2), (6, 0), (7, 0)]);
     }
 }

@@ -4,7 +4,7 @@
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpResponse,
+    HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header},
     web::Data,
 };
@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{attempts::AttemptResource, deliveries::DeliveryResource};
 use crate::{
     actors::live::{LiveFilter, LiveItem},
-    domain::{ids::EventId, token::Token},
+    domain::ids::EventId,
     http::{
         Api, answer,
         auth::{Caller, CanRead},
@@ -80,7 +80,49 @@ pub async fn stream(
     query: Query<StreamQuery>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(query) = query;
+    let token = Arc::clone(caller.token());
+    let still_holds = {
+        let api = api.clone();
+        move || api.still_holds(&token)
+    };
+    let write = {
+        let api = api.clone();
+        move |item: &LiveItem| Some(chunk(&api, item))
+    };
+    let stream = open(&api, &caller, query.0, Reading { still_holds, write })?;
+    Ok(answering(answer::builder(StatusCode::OK), stream))
+}
+
+/// What a reader of the stream is told, and for how long.
+pub struct Reading<H, W> {
+    /// Whether its rights still hold.
+    pub still_holds: H,
+    /// What it is sent of an item, if anything.
+    pub write: W,
+}
+
+/// An endless answer.
+pub fn answering(
+    mut builder: HttpResponseBuilder,
+    stream: impl Stream<Item = Result<Bytes, Infallible>> + 'static,
+) -> HttpResponse {
+    builder
+        .content_type("text/event-stream")
+        // For proxies that gather answers before they pass them on.
+        .insert_header((header::HeaderName::from_static("x-accel-buffering"), "no"))
+        .streaming(stream)
+}
+
+/// Follows the items that are asked for.
+///
+/// # Errors
+/// The account is another's, or too many are reading.
+pub fn open<R>(
+    api: &Data<Api>,
+    caller: &Caller<R>,
+    query: StreamQuery,
+    reading: Reading<impl Fn() -> bool + 'static, impl Fn(&LiveItem) -> Option<Bytes> + 'static>,
+) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + 'static, Problem> {
     let filter = LiveFilter {
         account: caller.account_filter(query.account.map(|Text(account)| account))?,
         endpoint: query.endpoint_id.map(|Text(id)| id),
@@ -89,30 +131,23 @@ pub async fn stream(
     };
     let items = api.live().subscribe(filter);
     let items = items.ok_or_else(|| Problem::new(Kind::Unavailable, "as many streams are open as are allowed"))?;
-    let reader = Reader {
+    Ok(chunks(Reader {
         stopping: Box::pin(api.lifecycle().stopping()),
         keep_alive: keep_alive(),
         event: query.event_id.map(|Text(id)| id),
-        token: Arc::clone(caller.token()),
         greeted: false,
         items,
-        api,
-    };
-    Ok(answer::builder(StatusCode::OK)
-        .content_type("text/event-stream")
-        // For proxies that gather answers before they pass them on.
-        .insert_header((header::HeaderName::from_static("x-accel-buffering"), "no"))
-        .streaming(chunks(reader)))
+        reading,
+    }))
 }
 
-struct Reader {
+struct Reader<H, W> {
     items: Receiver<LiveItem>,
     stopping: std::pin::Pin<Box<dyn Future<Output = ()>>>,
     keep_alive: Interval,
     event: Option<EventId>,
-    token: Arc<Token>,
     greeted: bool,
-    api: Data<Api>,
+    reading: Reading<H, W>,
 }
 
 fn keep_alive() -> Interval {
@@ -123,14 +158,16 @@ fn keep_alive() -> Interval {
     interval
 }
 
-fn chunks(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> {
+fn chunks<H: Fn() -> bool, W: Fn(&LiveItem) -> Option<Bytes>>(
+    reader: Reader<H, W>,
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold(reader, |mut reader| async move {
         let chunk = reader.next().await?;
         Some((Ok(chunk), reader))
     })
 }
 
-impl Reader {
+impl<H: Fn() -> bool, W: Fn(&LiveItem) -> Option<Bytes>> Reader<H, W> {
     /// The next piece of the stream; `None` at its end.
     async fn next(&mut self) -> Option<Bytes> {
         if !self.greeted {
@@ -149,12 +186,12 @@ impl Reader {
                     _ = tick => None,
                 }
             };
-            let still_holds = || self.api.still_holds(&self.token);
-            match item {
-                None if still_holds() => return Some(Bytes::from_static(b": here\n\n")),
-                None => return None,
-                Some(item) if self.wants(&item) => return still_holds().then(|| self.write(&item)),
-                Some(_) => {}
+            let told = match item {
+                None => Some(Bytes::from_static(b": here\n\n")),
+                Some(item) => self.wants(&item).then(|| (self.reading.write)(&item)).flatten(),
+            };
+            if told.is_some() {
+                return told.filter(|_| (self.reading.still_holds)());
             }
         }
     }
@@ -163,35 +200,40 @@ impl Reader {
         let (LiveItem::Attempt { delivery, .. } | LiveItem::Status { delivery, .. }) = item;
         self.event.as_ref().is_none_or(|event| *event == delivery.event_id)
     }
+}
 
-    fn write(&self, item: &LiveItem) -> Bytes {
-        let at = Text(self.api.clock().wall());
-        let (name, item) = match item {
-            LiveItem::Attempt { delivery, attempt } => (
-                "attempt",
-                StreamItem {
-                    at,
-                    delivery_id: Text(delivery.id),
-                    delivery: DeliveryResource::of(delivery, self.api.clock()),
-                    previous_status: None,
-                    attempt: Some((&**attempt).into()),
-                },
-            ),
-            LiveItem::Status { delivery, before } => (
-                "delivery",
-                StreamItem {
-                    at,
-                    delivery_id: Text(delivery.id),
-                    delivery: DeliveryResource::of(delivery, self.api.clock()),
-                    previous_status: before.map(Text),
-                    attempt: None,
-                },
-            ),
-        };
-        let mut chunk = format!("event: {name}\ndata: ").into_bytes();
-        // JSON text has no line breaks of its own.
-        chunk.extend_from_slice(&answer::to_json(&item));
-        chunk.extend_from_slice(b"\n\n");
-        chunk.into()
-    }
+fn chunk(api: &Api, item: &LiveItem) -> Bytes {
+    let at = Text(api.clock().wall());
+    let (name, item) = match item {
+        LiveItem::Attempt { delivery, attempt } => (
+            "attempt",
+            StreamItem {
+                at,
+                delivery_id: Text(delivery.id),
+                delivery: DeliveryResource::of(delivery, api.clock()),
+                previous_status: None,
+                attempt: Some((&**attempt).into()),
+            },
+        ),
+        LiveItem::Status { delivery, before } => (
+            "delivery",
+            StreamItem {
+                at,
+                delivery_id: Text(delivery.id),
+                delivery: DeliveryResource::of(delivery, api.clock()),
+                previous_status: before.map(Text),
+                attempt: None,
+            },
+        ),
+    };
+    event(name, &item)
+}
+
+/// One server-sent event.
+pub fn event(name: &str, data: &impl Serialize) -> Bytes {
+    let mut chunk = format!("event: {name}\ndata: ").into_bytes();
+    // JSON text has no line breaks of its own.
+    chunk.extend_from_slice(&answer::to_json(data));
+    chunk.extend_from_slice(b"\n\n");
+    chunk.into()
 }

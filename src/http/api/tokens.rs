@@ -1,5 +1,7 @@
 //! API tokens: made, listed and deleted by an `admin` that is not bound to an account. A token's text is shown once.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::{
@@ -24,6 +26,7 @@ use crate::{
         text::{AccountText, RoleText, Text, TimeText, TokenIdText},
         tokens::{DeleteError, RESERVED_PREFIX},
     },
+    store::Page,
 };
 
 /// A token to make.
@@ -122,7 +125,21 @@ pub async fn create(
     body: Json<NewToken>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let NewToken { name: TokenName(name), role: Text(role), account, expires_in } = body.0;
+    let (token, text) = make(&api, &caller, body.0).await?;
+    let answer = TokenWithText { resource: TokenResource::from(&*token), token: text.expose() };
+    Ok(answer::json(actix_web::http::StatusCode::CREATED, &answer))
+}
+
+/// Makes a token; it, and its text.
+///
+/// # Errors
+/// There is no randomness, or the store does not take it.
+pub async fn make(
+    api: &Api,
+    caller: &Caller<CanChangeServer>,
+    new: NewToken,
+) -> Result<(Arc<Token>, TokenText), Problem> {
+    let NewToken { name: TokenName(name), role: Text(role), account, expires_in } = new;
     let text = TokenText::generate().map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
     let now = api.clock().wall();
     let token = Token {
@@ -135,9 +152,7 @@ pub async fn create(
         expires_at: expires_in.map(|Within(duration)| now.plus(duration.get())),
     };
     let audit = caller.audit("token.created", &token.id, token.account.as_ref(), format!("role {}", role.as_str()));
-    let token = api.tokens().add(api.store(), token, audit).await?;
-    let answer = TokenWithText { resource: TokenResource::from(&*token), token: text.expose() };
-    Ok(answer::json(actix_web::http::StatusCode::CREATED, &answer))
+    Ok((api.tokens().add(api.store(), token, audit).await?, text))
 }
 
 /// List tokens
@@ -146,16 +161,28 @@ pub async fn create(
 #[utoipa::path(get, path = "/v1/tokens", tag = "tokens", operation_id = "listTokens", params(PageParams),
     responses((status = 200, description = "Tokens, newest first.", body = List<TokenResource>)))]
 pub async fn list(
-    _: Caller<CanReadServer>,
+    caller: Caller<CanReadServer>,
     query: ListQuery<NoFilter>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let after: Option<TokenId> = query.after()?;
-    let all = api.tokens().all();
-    let rest = all.iter().rev().filter(|token| after.is_none_or(|after| token.id < after));
-    let page = list::cut(query.limit(), rest, |token| token.id);
-    let tokens = page.items.iter().map(|token| TokenResource::from(&***token)).collect();
+    let page = find(&api, &caller, &query)?;
+    let tokens = page.items.iter().map(|token| TokenResource::from(&**token)).collect();
     Ok(answer::ok(&query.page(tokens, page.next.as_ref())))
+}
+
+/// The tokens that are asked for, newest first.
+///
+/// # Errors
+/// The cursor is of another list.
+pub fn find(
+    api: &Api,
+    _: &Caller<CanReadServer>,
+    query: &ListQuery<NoFilter>,
+) -> Result<Page<Arc<Token>, TokenId>, Problem> {
+    let after: Option<TokenId> = query.after()?;
+    let all = api.tokens().all().into_iter().rev();
+    let rest = all.filter(|token| after.is_none_or(|after| token.id < after));
+    Ok(list::cut(query.limit(), rest, |token| token.id))
 }
 
 /// Delete a token
@@ -173,13 +200,20 @@ pub async fn delete(
     id: PathId<TokenId>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let PathId(id) = id;
+    remove(&api, &caller, id.0).await?;
+    Ok(answer::no_content())
+}
+
+/// Deletes a token, and with it the sessions of its holders.
+///
+/// # Errors
+/// There is none, it is the last one that can make others, or the store does not take it.
+pub async fn remove(api: &Api, caller: &Caller<CanChangeServer>, id: TokenId) -> Result<(), Problem> {
     let audit = |token: &Token| caller.audit("token.deleted", &id, token.account.as_ref(), "");
     match api.tokens().delete(api.store(), id, api.clock().wall(), audit).await {
         Ok(()) => {
             // Its sessions have no rights any more; now nothing is left of them.
-            api.sessions().prune(api.store(), api.tokens(), api.clock().wall()).await?;
-            Ok(answer::no_content())
+            Ok(api.sessions().prune(api.store(), api.tokens(), api.clock().wall()).await?)
         }
         Err(DeleteError::Unknown) => Err(Problem::not_found("token")),
         Err(error @ DeleteError::LastAdmin) => Err(Problem::new(Kind::Conflict, error.to_string())),

@@ -7,11 +7,14 @@ use actix_web::web::Payload;
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Value, value::RawValue};
 
-use crate::http::{
-    extract,
-    problem::{Kind, Problem},
+use crate::{
+    domain::json_text,
+    http::{
+        extract,
+        problem::{Kind, Problem},
+    },
 };
 
 /// Bytes of a form at most.
@@ -78,13 +81,35 @@ impl Form {
 
 /// A request body of the API that is made of a form's fields, so that the same types check both.
 #[derive(Default)]
-pub struct Body(Map<String, Value>);
+pub struct Body(Vec<(String, String)>);
 
 impl Body {
     /// A field, whatever it holds.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(name.to_owned(), value.into());
+        self.0.push((name.to_owned(), value.into().to_string()));
+        self
+    }
+
+    /// A field that was typed as JSON, left out if it is empty. Its tokens stay as they are.
+    ///
+    /// # Errors
+    /// It is not JSON.
+    pub fn json(mut self, name: &str, text: &str) -> Result<Self, Problem> {
+        if text.is_empty() {
+            return Ok(self);
+        }
+        if let Err(error) = serde_json::from_str::<&RawValue>(text) {
+            return Err(Problem::field(Kind::InvalidField, format!("/{name}"), format!("it is not JSON: {error}")));
+        }
+        self.0.push((name.to_owned(), json_text::compact(text)));
+        Ok(self)
+    }
+
+    /// A field that is an object of these.
+    #[must_use]
+    pub fn object(mut self, name: &str, fields: Self) -> Self {
+        self.0.push((name.to_owned(), fields.into_text()));
         self
     }
 
@@ -99,8 +124,13 @@ impl Body {
     /// # Errors
     /// As the API's, with a pointer to the field.
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, Problem> {
-        let text = Value::Object(self.0).to_string();
-        extract::parse_owned(text.as_bytes())
+        extract::parse_owned(self.into_text().as_bytes())
+    }
+
+    /// The body's text.
+    pub fn into_text(self) -> String {
+        let fields: Vec<_> = self.0.into_iter().map(|(name, value)| format!("{}:{value}", Value::from(name))).collect();
+        format!("{{{}}}", fields.join(","))
     }
 }
 
@@ -121,6 +151,15 @@ mod tests {
         assert!(form.has("d") && !form.has("e"));
         let many = "a=1&".repeat(MOST_FIELDS + 1);
         assert_eq!(Form::parse(many.as_bytes()).err().map(|problem| problem.kind()), Some(Kind::TooLarge));
+    }
+
+    #[test]
+    fn json_that_is_typed_keeps_its_tokens() {
+        let body = Body::default().text("id", "a\"b").text("none", "").with("n", 7);
+        let body = body.object("data", Body::default().json("object", "{ \"x\": 1.10 }").unwrap());
+        assert_eq!(body.into_text(), r#"{"id":"a\"b","n":7,"data":{"object":{"x":1.10}}}"#);
+        let broken = Body::default().json("object", "{}},{").err().unwrap();
+        assert_eq!(broken.pointer(), Some("/object"));
     }
 
     #[test]

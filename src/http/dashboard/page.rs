@@ -22,7 +22,7 @@ use super::{
     origin, pages, response,
 };
 use crate::{
-    domain::{time::Timestamp, token::Token},
+    domain::{account::Account, time::Timestamp, token::Token},
     http::{
         Api,
         auth::{Caller, Right},
@@ -64,6 +64,11 @@ impl Page {
         self.token.account.is_some()
     }
 
+    /// Whether things of this account are there for the visitor.
+    pub fn sees(&self, account: &Account) -> bool {
+        self.token.account.as_ref().is_none_or(|own| own == account)
+    }
+
     /// Whether the visitor has this right: what is not allowed, is not shown.
     pub fn can<R: Right>(&self) -> bool {
         R::refuses(&self.token).is_none()
@@ -75,6 +80,13 @@ impl Page {
     /// 403: the token has not this right.
     pub fn caller<R: Right>(&self) -> Result<Caller<R>, Problem> {
         Caller::new(Arc::clone(&self.token))
+    }
+
+    /// Whether the visitor's session is still open, and its rights still hold; for what outlasts a request.
+    pub fn still_open(&self) -> bool {
+        let api = &self.api;
+        let rights = |text: String| api.sessions().rights(&text, api.tokens(), api.clock().wall());
+        cookie::read(&self.request, api).and_then(rights).is_some()
     }
 
     /// What a form has to carry; see `layout::form_token`.
@@ -115,6 +127,12 @@ impl Page {
     /// As the API's.
     pub fn list_query<F: DeserializeOwned>(&self) -> Result<ListQuery<F>, Problem> {
         extract::page_list_query(self.request.path(), self.request.query_string())
+    }
+
+    /// What the query has under this name, as it was typed.
+    pub fn typed(&self, name: &str) -> String {
+        let mut query = url::form_urlencoded::parse(self.request.query_string().as_bytes());
+        query.find(|(known, _)| known == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
     }
 
     /// The path of the next page of a list: this one's, with this cursor.

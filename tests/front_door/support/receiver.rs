@@ -151,6 +151,11 @@ impl Receiver {
         format!("http://{}/hook", self.address)
     }
 
+    /// Another address of it.
+    pub fn url_of(&self, target: &str) -> String {
+        format!("http://{}{target}", self.address)
+    }
+
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.requests.lock().unwrap().clone()
     }

@@ -13,6 +13,8 @@ pub enum Who {
     Open,
     /// `admin` and `ingest`: posting events.
     Producers,
+    /// Every role.
+    All,
     /// `admin` and `read`.
     Readers,
     /// `admin`.
@@ -55,6 +57,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/metrics", Who::Open, Scope::Server, false),
     route("POST", "/v1/events", Who::Producers, Scope::Own, true),
     route("POST", "/v1/events/batch", Who::Producers, Scope::Own, true),
+    route("POST", "/v1/events/dry-run", Who::All, Scope::Own, true),
     route("GET", "/v1/events", Who::Readers, Scope::Own, false),
     route("GET", "/v1/events/{}", Who::Readers, Scope::Thing, false),
     route("POST", "/v1/endpoints", Who::Admins, Scope::Own, true),
@@ -167,7 +170,9 @@ impl Fixture {
 
     fn good_body(&self, route: &Route, path: &str) -> Value {
         match (route.method, route.path) {
-            ("POST", "/v1/events") => json!({"type": "batch.completed", "data": {"object": {"n": 1}}}),
+            ("POST", "/v1/events" | "/v1/events/dry-run") => {
+                json!({"type": "batch.completed", "data": {"object": {"n": 1}}})
+            }
             ("POST", "/v1/events/batch") => json!({"events": [{"type": "batch.completed", "data": {"object": {}}}]}),
             ("POST", "/v1/endpoints") => json!({"url": self.receiver.url(), "event_types": ["batch.*"]}),
             ("PATCH", "/v1/endpoints/{}") => json!({"description": "changed"}),

@@ -20,11 +20,16 @@ pub struct Events {
 impl Events {
     /// Opens `path` under `token`; returns when the head of the answer is there.
     pub fn open(server: &Server, token: &str, path: &str) -> Events {
+        Events::open_with(server, &[("authorization", &format!("Bearer {token}"))], path)
+    }
+
+    /// Opens `path` with these headers.
+    pub fn open_with(server: &Server, headers: &[(&str, &str)], path: &str) -> Events {
         let mut stream = TcpStream::connect(server.address()).unwrap();
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\naccept: text/event-stream\r\n\r\n",
-            server.address()
-        );
+        let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.concat();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}accept: text/event-stream\r\n\r\n", server.address());
         stream.write_all(request.as_bytes()).unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let mut head = String::new();

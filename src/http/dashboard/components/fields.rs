@@ -33,12 +33,34 @@ impl FormErrors {
             | Kind::Conflict
             | Kind::MalformedBody
             | Kind::InvalidParameter => {
+                if let Some(name) = problem.parameter_name() {
+                    // A parameter's name stands before what is said of it, for those who have no form.
+                    let detail = problem.detail().strip_prefix(&format!("`{name}`: ")).unwrap_or(problem.detail());
+                    return Ok(Self(vec![FormError { field: name.to_owned(), text: in_words(detail) }]));
+                }
                 let pointer = problem.pointer().unwrap_or_default();
                 let field = pointer.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
                 Ok(Self(vec![FormError { field, text: in_words(problem.detail()) }]))
             }
             _ => Err(problem),
         }
+    }
+
+    /// The same for a form with a field in which JSON is typed, the value at `pointer` of the body: what is wrong deep in
+    /// it is said with the place.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn of_json(problem: Problem, pointer: &str, field: &str) -> Result<Self, Problem> {
+        let place = problem.pointer().and_then(|at| at.strip_prefix(pointer)).map(str::to_owned);
+        let mut errors = Self::of(problem)?;
+        if let (Some(place), [error]) = (place, errors.0.as_mut_slice()) {
+            field.clone_into(&mut error.field);
+            if !place.is_empty() {
+                error.text = format!("at `{place}`: {}", error.text);
+            }
+        }
+        Ok(errors)
     }
 
     /// What is wrong, whatever kind it is, for a form that has no page to refuse it on.
@@ -105,12 +127,24 @@ pub struct Field<'a> {
     pub kind: &'a str,
     /// For browsers that fill in.
     pub autocomplete: &'a str,
+    /// What could stand in it, while it is empty.
+    pub placeholder: Option<&'a str>,
 }
 
 impl<'a> Field<'a> {
     /// A line of text.
     pub fn new(name: &'a str, label: &'a str, value: &'a str) -> Self {
-        Self { name, label, value, hint: None, optional: false, mono: false, kind: "text", autocomplete: "off" }
+        Self {
+            name,
+            label,
+            value,
+            hint: None,
+            optional: false,
+            mono: false,
+            kind: "text",
+            autocomplete: "off",
+            placeholder: None,
+        }
     }
 
     /// With a sentence below.
@@ -134,6 +168,13 @@ impl<'a> Field<'a> {
         self
     }
 
+    /// With what could stand in it.
+    #[must_use]
+    pub fn placeholder(mut self, placeholder: &'a str) -> Self {
+        self.placeholder = Some(placeholder);
+        self
+    }
+
     /// Of another kind than text.
     #[must_use]
     pub fn kind(mut self, kind: &'a str, autocomplete: &'a str) -> Self {
@@ -148,6 +189,7 @@ impl<'a> Field<'a> {
             errors,
             &html! {
                 input.in.mono[self.mono] id=(self.name) name=(self.name) type=(self.kind) value=(self.value)
+                    placeholder=[self.placeholder]
                     autocomplete=(self.autocomplete) spellcheck=[self.mono.then_some("false")]
                     aria-invalid=[errors.at(self.name).map(|_| "true")] aria-describedby=[self.described_by(errors)];
             },

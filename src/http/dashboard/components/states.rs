@@ -26,6 +26,7 @@ pub enum State {
     Paused,
     Disabled,
     Waiting,
+    Sending,
     Retrying,
     Delivered,
     Failed,
@@ -64,6 +65,7 @@ impl State {
             Self::Paused => "Paused",
             Self::Disabled => "Disabled",
             Self::Waiting => "Waiting",
+            Self::Sending => "Sending",
             Self::Retrying => "Retrying",
             Self::Delivered => "Delivered",
             Self::Failed => "Failed",
@@ -80,6 +82,7 @@ impl State {
             Self::Paused => "pause",
             Self::Disabled => "off",
             Self::Waiting => "wait",
+            Self::Sending => "send",
             Self::Retrying => "retry",
             Self::Canceled => "stop",
         }
@@ -91,7 +94,7 @@ impl State {
             Self::Failing | Self::Failed => "st fail",
             Self::Retrying => "st retry",
             Self::Disabled | Self::Canceled | Self::New => "st off",
-            Self::Paused | Self::Waiting => "st",
+            Self::Paused | Self::Waiting | Self::Sending => "st",
         }
     }
 }

@@ -28,10 +28,33 @@ pub fn clock(now: Timestamp, at: Timestamp) -> Markup {
     html! { time.nb datetime=(at) { (text) } }
 }
 
+/// The same where it matters when that is for the reader: the script adds the time of the reader's own zone.
+pub fn clock_local(now: Timestamp, at: Timestamp) -> Markup {
+    let text = format!("{}{}", day(now, at), zoned(at).strftime("%H:%M"));
+    html! { time.nb datetime=(at) data-local="" { (text) } }
+}
+
 /// The same in seconds, for logs.
 pub fn clock_seconds(now: Timestamp, at: Timestamp) -> Markup {
     let text = format!("{}{}", day(now, at), zoned(at).strftime("%H:%M:%S"));
     html! { time.nb datetime=(at) { (text) } }
+}
+
+/// A time of day as plain text, where no element can stand: `14:05`.
+pub fn hour_text(at: Timestamp) -> String {
+    zoned(at).strftime("%H:%M").to_string()
+}
+
+/// A day as plain text: `24 Nov`.
+pub fn day_text(at: Timestamp) -> String {
+    zoned(at).strftime("%-d %b").to_string()
+}
+
+/// A small number as a word that begins a sentence: `Two`, `34`.
+pub fn number_word(of: u64) -> String {
+    const WORDS: [&str; 10] = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+    let word = usize::try_from(of).ok().and_then(|of| WORDS.get(of));
+    word.map_or_else(|| number(of), |word| (*word).to_owned())
 }
 
 /// How long: `48 s`, `24 min`, `2 h 21 min`, `3 d 4 h`.

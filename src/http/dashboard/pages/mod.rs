@@ -4,6 +4,7 @@ mod audit_log;
 mod endpoints;
 mod event_types;
 mod events;
+mod filters;
 mod live;
 mod logs;
 mod overview;

@@ -28,6 +28,8 @@ use crate::{
     },
 };
 
+pub use list::{bars, finding};
+
 pub fn routes(config: &mut web::ServiceConfig) {
     resource("/endpoints", list::list).add_to(config);
     resource("/endpoints/new", edit::new).post(edit::create).add_to(config);
@@ -48,7 +50,7 @@ pub fn name(endpoint: &Endpoint) -> &str {
 }
 
 /// `https` goes without saying.
-fn without_scheme(url: &str) -> &str {
+pub fn without_scheme(url: &str) -> &str {
     url.strip_prefix("https://").unwrap_or(url)
 }
 

@@ -54,7 +54,7 @@ pub async fn show(page: Page) -> Shown {
     let note = match (&query.test, query.done.as_deref()) {
         (Some(id), _) => {
             let id: DeliveryId = id.parse().map_err(|_| Problem::not_found("delivery"))?;
-            let shown = deliveries::show(page.api(), &caller, id).await?;
+            let shown = deliveries::show(page.api(), &caller, id, None).await?;
             Some(test_note(&page, &shown.delivery, shown.attempts.last()))
         }
         (None, Some(done)) => done_note(done, query.count.as_deref()),

@@ -2,11 +2,13 @@
 //! strings their escapes, which a round trip through a parsed value would not promise.
 
 /// `json` with an indent of two spaces. Expects valid JSON; other text comes back laid out oddly, never lost.
+#[must_use]
 pub fn pretty(json: &str) -> String {
     lay_out(json, true)
 }
 
 /// `json` without the white space between its tokens, so on one line.
+#[must_use]
 pub fn compact(json: &str) -> String {
     lay_out(json, false)
 }

@@ -1,0 +1,67 @@
+//! Long texts on pages, which are small: shown as far as there is room for them.
+
+use maud::{Markup, html};
+
+use super::copy_button;
+
+/// Bytes of HTML that a text may become. A page has 100 KB, and more in it than one text.
+const ROOM: usize = 32 << 10;
+
+/// The beginning of a text that has room on a page, and whether that is all of it.
+pub fn excerpt(text: &str) -> (&str, bool) {
+    let mut room = ROOM;
+    for (at, character) in text.char_indices() {
+        // As long as it is when escaped.
+        let length = match character {
+            '"' => 6,
+            '&' => 5,
+            '<' | '>' => 4,
+            other => other.len_utf8(),
+        };
+        match room.checked_sub(length) {
+            Some(left) => room = left,
+            None => return (text.get(..at).unwrap_or_default(), false),
+        }
+    }
+    (text, true)
+}
+
+/// A text to read and to copy, as far as there is room, with a choice of ways to look at it: each a word, a path, and
+/// whether it is the one that is shown. `rest`: where all of it is.
+pub fn long_code(id: &str, title: &str, ways: &[(&str, &str, bool)], text: &str, rest: &Markup) -> Markup {
+    let (shown, whole) = excerpt(text);
+    html! {
+        div.blk {
+            div.blk-h {
+                h3 { (title) }
+                div.acts {
+                    @if !ways.is_empty() {
+                        nav.seg aria-label={ (title) ", shown" } {
+                            @for (word, path, current) in ways {
+                                a href=(path) aria-current=[current.then_some("true")] { (word) }
+                            }
+                        }
+                    }
+                    @if whole { (copy_button(id)) }
+                }
+            }
+            pre.code.fold id=(id) tabindex="0" aria-label=(title) { (shown) }
+            @if !whole { p.sub.gap { "This is the beginning. " (rest) } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_where_its_html_would_be_too_long() {
+        assert_eq!(excerpt("a<b"), ("a<b", true));
+        let quotes = "\"".repeat(ROOM);
+        let (shown, whole) = excerpt(&quotes);
+        assert!(!whole && html! { (shown) }.into_string().len() <= ROOM && shown.len() == ROOM / 6);
+        let umlauts = "x".to_owned() + &"ä".repeat(ROOM);
+        assert_eq!(excerpt(&umlauts).0.len(), ROOM - 1, "never within a character");
+    }
+}
