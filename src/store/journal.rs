@@ -15,9 +15,9 @@ use super::{
 use crate::domain::ids::EndpointId;
 
 /// How many slots the ring has.
-const SLOTS: u16 = 256;
+const SLOTS: u16 = 32;
 /// A batch that would need more is written to `P` rows, with all that the ring holds.
-const MOST_OF_A_BATCH: usize = 128;
+const MOST_OF_A_BATCH: usize = 28;
 /// A slot is full at about so many bytes: values have to stay small.
 const SLOT_BYTES: usize = 4_000;
 
@@ -48,8 +48,18 @@ pub struct Plan {
     pub slots: Vec<(u16, Vec<EndpointId>)>,
     /// Endpoints whose progress goes into their `P` rows.
     pub own_rows: Vec<EndpointId>,
-    /// Slots that are removed.
+    /// Slots that are removed: all that there are, if any.
     pub emptied: Vec<u16>,
+}
+
+impl Plan {
+    /// How many slots there are after it, of so many before: they are filled from the first on.
+    pub fn slots_after(&self, before: u16) -> u16 {
+        if !self.emptied.is_empty() {
+            return 0;
+        }
+        self.slots.iter().map(|(slot, _)| slot + 1).fold(before, u16::max)
+    }
 }
 
 impl Journal {
@@ -122,6 +132,7 @@ impl Journal {
     pub fn committed(&mut self, plan: Plan) {
         for slot in plan.emptied {
             self.replace(slot, Vec::new());
+            self.next = 0;
         }
         for (slot, ids) in plan.slots {
             self.replace(slot, ids);

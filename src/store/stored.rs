@@ -144,6 +144,8 @@ pub struct Meta {
     pub totals: Totals,
     /// What is stored now.
     pub stored: StoredCounts,
+    /// How many slots of the journal there are, from the first on.
+    pub journal_slots: u16,
 }
 
 /// How much is stored: what a check counts again.

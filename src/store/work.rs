@@ -244,6 +244,7 @@ impl<'a> Work<'a> {
                 self.put_record(&Row::Progress(*id), &progress, &[])?;
             }
         }
+        self.meta.journal_slots = plan.slots_after(self.meta.journal_slots);
         for slot in &plan.emptied {
             self.delete(Row::Journal(*slot).key());
         }

@@ -62,18 +62,19 @@ impl Rebuild<'_> {
     /// What the journal says counts for more than an endpoint's own row.
     fn newer_progress(&mut self) -> Result<(), RepairError> {
         let mut slots = Vec::new();
+        let expected = self.meta.as_ref().map_or(0, |meta| meta.journal_slots);
         let mut cursor = self.cursor(kind::JOURNAL);
         while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
             let Row::Journal(slot) = row else { continue };
             match Self::decoded::<JournalSlot>(&entry) {
                 Ok((read, _)) => slots.push((slot, read)),
-                Err(error) => {
-                    self.set_aside.add(&entry, &error.to_string())?;
-                    let what = keys::describe(&entry.key);
-                    let text = format!("{what}: lost; the health of some endpoints is as it was somewhat earlier");
-                    self.lose(Lost::Endpoint, &what, text);
-                }
+                Err(error) => self.set_aside.add(&entry, &error.to_string())?,
             }
+        }
+        for slot in (0..expected).filter(|slot| !slots.iter().any(|(found, _)| found == slot)) {
+            let what = keys::describe(&Row::Journal(slot).key());
+            let text = format!("{what} is lost: the health of some endpoints is as it was somewhat earlier");
+            self.lose(Lost::Endpoint, &what, text);
         }
         let (_, newest) = Journal::of(slots);
         for (id, progress) in newest {
@@ -233,6 +234,8 @@ impl Rebuild<'_> {
         meta.last_id = self.greatest;
         meta.skew = self.skew;
         meta.lookalikes = self.lookalikes;
+        // Each endpoint's progress lies in a row of its own.
+        meta.journal_slots = 0;
         meta.totals.pending = self.report.pending;
         meta.stored.events = self.report.events;
         meta.stored.deliveries = self.report.deliveries;

@@ -60,6 +60,17 @@ impl Check<'_> {
                 Err(error) => self.find_error(&row, &error),
             }
         }
+        let expected = self.meta.as_ref().map_or(0, |meta| meta.journal_slots);
+        for slot in 0..expected {
+            let row = Row::Journal(slot);
+            if !slots.iter().any(|(found, _)| *found == slot) {
+                let found = self.exists(&row);
+                self.demand(found, &row, "it is missing");
+            }
+        }
+        for (slot, _) in &slots {
+            self.demand(*slot < expected, &Row::Journal(*slot), "the totals do not know of it");
+        }
         let (_, newest) = Journal::of(slots);
         for (id, progress) in newest {
             if progress.is_some() {
