@@ -154,6 +154,27 @@ fn a_payload_is_laid_out_raw_and_whole_as_a_file() {
 }
 
 #[test]
+fn a_page_stays_small_whatever_was_sent_and_answered() {
+    let server = Server::setup().schedule("1h").start();
+    let admin = server.admin();
+    let receiver = Receiver::start(|_, _| {
+        let reply = Reply::status(500).body("\"".repeat(4_000));
+        (0..60).fold(reply, |reply, n| reply.header(&format!("x-{n}"), &"\"".repeat(30)))
+    });
+    let headers: serde_json::Map<_, _> = (0..50).map(|n| (format!("x-own-{n}"), json!("\"".repeat(500)))).collect();
+    admin.endpoint_with(&receiver.url(), &json!({"headers": headers}));
+    let event = admin.event_of("batch.completed", &json!({"list": vec!["\""; 1_500]}));
+    let delivery = id(&admin.delivery_after(&event, 1));
+    for made in 2..=30 {
+        admin.post_empty(&format!("/v1/deliveries/{delivery}/retry")).expect(202);
+        admin.delivery_after(&event, made);
+    }
+    let page = Browser::signed_in(&server, &admin).page(&format!("/logs/{delivery}"));
+    assert!(page.len() < 100_000, "{} bytes", page.len());
+    assert!(page.contains("too long for a command") && page.contains("x-own-49:"), "{page}");
+}
+
+#[test]
 fn an_attempt_that_is_under_way_is_told_from_one_that_waits() {
     let server = Server::setup().schedule("1h").start();
     let admin = server.admin();

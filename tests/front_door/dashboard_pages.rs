@@ -39,6 +39,8 @@ fn every_page_has_its_headers_loads_little_and_is_small() {
         "/event-types/add-new",
         "/tokens/new",
         &token,
+        "/?span=7d",
+        "/logs/retry?type=batch.completed",
         "/sign-in",
         "/no/such/page",
     ]
@@ -184,6 +186,8 @@ fn text_from_outside_stays_text() {
     paths.extend(asked.into_iter().chain([format!("/events/send?like={event}")]));
     let named = admin.list("/v1/tokens").into_iter().find(|token| token["name"] == HOSTILE).unwrap();
     paths.push(format!("/tokens/{}/delete", named["id"].as_str().unwrap()));
+    paths.push(format!("/logs/{}?attempt=1", delivery["id"].as_str().unwrap()));
+    paths.push(format!("/logs/retry?endpoint_id={}", endpoint["id"].as_str().unwrap()));
     paths.push(test.header("location").unwrap().to_owned());
     for path in paths {
         let page = browser.page(&path);

@@ -107,6 +107,17 @@ pub fn millis(duration: Duration) -> String {
     }
 }
 
+/// The same for what is over in no time: `0.4 ms`.
+pub fn fine_millis(duration: Duration) -> String {
+    let tenths = duration.as_micros() / 100;
+    match tenths {
+        0 if duration.is_zero() => "0 ms".to_owned(),
+        0 => "< 0.1 ms".to_owned(),
+        1..100 => format!("{}.{} ms", tenths / 10, tenths % 10),
+        _ => millis(duration),
+    }
+}
+
 /// `34,561`.
 pub fn number(number: u64) -> String {
     let digits = number.to_string();
@@ -158,6 +169,11 @@ mod tests {
     fn figures_have_three_digits_and_no_more() {
         let of = |millis_: u64| millis(Duration::from_millis(millis_));
         assert_eq!([of(184), of(1_240), of(12_340), of(123_400)], ["184 ms", "1.24 s", "12.3 s", "123 s"]);
+        let fine = |micros: u64| fine_millis(Duration::from_micros(micros));
+        assert_eq!(
+            [fine(0), fine(42), fine(420), fine(9_990), fine(31_400)],
+            ["0 ms", "< 0.1 ms", "0.4 ms", "9.9 ms", "31 ms"]
+        );
         assert_eq!([number(0), number(999), number(34_561), number(1_000_000)], ["0", "999", "34,561", "1,000,000"]);
         assert_eq!(percent(982, 1_000).as_deref(), Some("98.2 %"));
         assert_eq!(percent(99_999, 100_000).as_deref(), Some("99.9 %"));

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     super::super::{
-        components::{clock_seconds, copy_button, millis},
+        components::{clock_seconds, copy_button, fine_millis},
         page::Page,
     },
     code_in_words, payload,
@@ -14,9 +14,9 @@ use super::{
 use crate::domain::attempt::{Attempt, Response, Timing};
 
 /// So much of an answer's body is shown, counted as it stands in the page.
-const MOST_BODY: usize = 12_000;
+const MOST_BODY: usize = 9_000;
 /// So much of a header's value.
-const MOST_VALUE: usize = 400;
+const MOST_VALUE: usize = 300;
 /// The picture's width, in its own units.
 const WIDTH: u64 = 1_000;
 
@@ -56,25 +56,27 @@ fn timing(timing: &Timing, whole: Duration) -> Markup {
     let longest = parts.iter().filter_map(|(.., took)| *took).max();
     let most = parts.iter().find(|(.., took)| took.is_some() && *took == longest);
     let finding = match most {
-        Some((_, word, Some(took))) => format!("{} in all, of which {} for: {word}.", millis(whole), millis(*took)),
-        _ => format!("{} in all.", millis(whole)),
+        Some((_, word, Some(took))) => {
+            format!("{} in all, of which {} for: {word}.", fine_millis(whole), fine_millis(*took))
+        }
+        _ => format!("{} in all.", fine_millis(whole)),
     };
     html! {
         h3.vh { "Where the time went" }
         svg.split viewBox={ "0 0 " (WIDTH) " 12" } preserveAspectRatio="none" role="img" aria-label=(finding) {
-            rect.rest x="0" y="0" width=(WIDTH) height="12" { title { (millis(whole)) " in all" } }
+            rect.rest x="0" y="0" width=(WIDTH) height="12" { title { (fine_millis(whole)) " in all" } }
             @for (class, word, took, (x, width)) in placed(&parts, whole) {
-                rect class=(class) x=(x) y="0" width=(width) height="12" { title { (word) ": " (millis(took)) } }
+                rect class=(class) x=(x) y="0" width=(width) height="12" { title { (word) ": " (fine_millis(took)) } }
             }
         }
         dl.tim {
             @for (class, word, took) in parts {
                 div {
                     dt { svg viewBox="0 0 8 8" aria-hidden="true" { rect class=(class) width="8" height="8" rx="2" {} } (word) }
-                    dd { @match took { Some(took) => (millis(took)), None => span.sub { "none" } } }
+                    dd { @match took { Some(took) => (fine_millis(took)), None => span.sub { "none" } } }
                 }
             }
-            div.all { dt { "Total" } dd { (millis(whole)) } }
+            div.all { dt { "Total" } dd { (fine_millis(whole)) } }
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::payload;
+
 /// A body up to this length stands in the command; a longer one is read from a file beside it.
 const LONGEST_BODY: usize = 4_000;
-/// A longer command is not shown.
-const LONGEST: usize = 12_000;
+/// A longer command is not shown, counted as it stands in the page.
+const LONGEST: usize = 16_000;
 
 /// `curl` with the same address, headers and body; `None`: it would be too long to be of use. `file`: where a body lies
 /// that is too long for a command.
@@ -30,7 +32,7 @@ pub fn curl(url: &str, headers: &BTreeMap<String, String>, body: &str, file: &st
         command.push_str("--data-binary ");
         command.push_str(&quoted(&format!("@{file}")));
     }
-    (command.len() <= LONGEST).then_some(command)
+    (payload::cut(&command, LONGEST).len() == command.len()).then_some(command)
 }
 
 /// As one word of a POSIX shell.

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// So much of a text is shown, counted as it stands in the page.
-const MOST_PRETTY: usize = 24_000;
-const MOST_RAW: usize = 12_000;
+const MOST_PRETTY: usize = 18_000;
+const MOST_RAW: usize = 9_000;
 
 /// The payload as a file.
 pub async fn download(page: Page) -> Shown {

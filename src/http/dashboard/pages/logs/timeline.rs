@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     super::super::{
-        components::{clock, clock_seconds, icon, in_words, millis},
+        components::{clock, clock_seconds, fine_millis, icon, in_words},
         page::Page,
     },
     outcome_in_words,
@@ -84,7 +84,7 @@ pub fn timeline(page: &Page, shown: &ShownDelivery, chosen: Option<u32>, next: &
                         }
                         div.sub.when {
                             span.said { (outcome_in_words(attempt)) (trigger_in_words(attempt.trigger)) }
-                            span.nb { (millis(attempt.outcome.duration)) }
+                            span.nb { (fine_millis(attempt.outcome.duration)) }
                         }
                     }
                 }

@@ -126,7 +126,7 @@ fn lede(page: &Page, endpoints: &Endpoints) -> Markup {
             [] => {
                 span.good { (components::icon("ok")) }
                 strong {
-                    @if fine == 1 { "The one endpoint is healthy." } @else { "All " (components::number(fine)) " endpoints are healthy." }
+                    @if fine == 1 { "The one endpoint is healthy." } @else if fine == 2 { "Both endpoints are healthy." } @else { "All " (components::number(fine)) " endpoints are healthy." }
                 }
                 (sleeping)
             }
