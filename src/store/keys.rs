@@ -35,6 +35,7 @@
 //! | --- | --- |
 //! | `N` endpoint, part | its settings |
 //! | `P` endpoint | its progress: account, queue position, counts, health, whether it is deleted |
+//! | `J` slot | the newer progress of the endpoints that one batch changed: see [`super::journal`] |
 //! | `Y` name, 0, part | a catalog entry |
 //! | `T` token, part | a token |
 //! | `W` digest | a session of the dashboard, or a link that opens one |
@@ -95,6 +96,8 @@ pub enum Row {
     Endpoint(EndpointId),
     /// `P`
     Progress(EndpointId),
+    /// `J`
+    Journal(u16),
     /// `Y`, in parts
     EventType(EventTypeName),
     /// `T`, in parts
@@ -148,6 +151,7 @@ pub mod kind {
     pub const IDEMPOTENCY: u8 = b'K';
     pub const ENDPOINT: u8 = b'N';
     pub const PROGRESS: u8 = b'P';
+    pub const JOURNAL: u8 = b'J';
     pub const EVENT_TYPE: u8 = b'Y';
     pub const TOKEN: u8 = b'T';
     pub const SESSION: u8 = b'W';
@@ -157,7 +161,7 @@ pub mod kind {
     pub const META: u8 = b'Z';
 
     /// All of them, in the order of keys.
-    pub const ALL: [u8; 22] = *b"ABCDEHIKLMNOPQRSTUWXYZ";
+    pub const ALL: [u8; 23] = *b"ABCDEHIJKLMNOPQRSTUWXYZ";
 }
 
 impl Row {
@@ -190,6 +194,7 @@ impl Row {
             Self::Idempotency(digest) => join(kind::IDEMPOTENCY, &[digest]),
             Self::Endpoint(id) => join(kind::ENDPOINT, &[&id.to_be_bytes()]),
             Self::Progress(id) => join(kind::PROGRESS, &[&id.to_be_bytes()]),
+            Self::Journal(slot) => join(kind::JOURNAL, &[&slot.to_be_bytes()]),
             Self::EventType(name) => join(kind::EVENT_TYPE, &[name.as_str().as_bytes(), &[0]]),
             Self::Token(id) => join(kind::TOKEN, &[&id.to_be_bytes()]),
             Self::Session(digest) => join(kind::SESSION, &[digest]),
@@ -252,6 +257,7 @@ impl Row {
             kind::IDEMPOTENCY => Self::Idempotency(bytes.take()?),
             kind::ENDPOINT => Self::Endpoint(bytes.endpoint()?),
             kind::PROGRESS => Self::Progress(bytes.endpoint()?),
+            kind::JOURNAL => Self::Journal(u16::from_be_bytes(bytes.take()?)),
             kind::EVENT_TYPE => Self::EventType(bytes.text_to_nul()?.parse().ok()?),
             kind::TOKEN => Self::Token(TokenId::from_be_bytes(bytes.take()?)),
             kind::SESSION => Self::Session(bytes.take()?),

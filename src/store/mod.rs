@@ -19,6 +19,7 @@ mod engine_change;
 mod errors;
 mod filters;
 mod history;
+mod journal;
 mod keys;
 mod long;
 mod manifest;

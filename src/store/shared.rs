@@ -9,6 +9,7 @@ use std::{
 use super::{
     Observer, StoreError,
     engine::{Engine, Entries, Order, ReadError},
+    journal::Journal,
     keys::{self, Row, kind},
     minting::Minter,
     reading::{self, Rows},
@@ -36,6 +37,8 @@ pub struct Shared {
     pub watch: Watch,
     /// Where ids come from.
     pub minter: Minter,
+    /// Where the newest progress of endpoints lies.
+    pub journal: Mutex<Journal>,
     /// What was accepted a moment ago.
     pub recent: Recent,
     /// Who is told of changes.
@@ -84,6 +87,13 @@ impl Shared {
                 super::codec::decode::<Progress>(&entry.key, &entry.value).map_err(|error| error.at(&entry.key))?;
             endpoints.insert(id, progress);
         }
+        let (journal, newest) = Journal::load(&*engine)?;
+        for (id, progress) in newest {
+            match progress {
+                Some(progress) => drop(endpoints.insert(id, progress)),
+                None => drop(endpoints.remove(&id)),
+            }
+        }
         let durable = meta.last_id;
         clock.not_before(DeliveryId::from_u128(durable).minted_at());
         let traffic = Mutex::new(Traffic::load(&*engine)?);
@@ -92,6 +102,7 @@ impl Shared {
             clock,
             watch,
             minter: Minter::after(durable),
+            journal: Mutex::new(journal),
             recent: Recent::default(),
             observer: OnceLock::new(),
             told: Mutex::default(),

@@ -144,6 +144,8 @@ pub struct Meta {
     pub totals: Totals,
     /// What is stored now.
     pub stored: StoredCounts,
+    /// How many slots of the journal there are, from the first on.
+    pub journal_slots: u16,
 }
 
 /// How much is stored: what a check counts again.
@@ -207,6 +209,7 @@ records! {
     StoredDelivery: "delivery", 1;
     Attempt: "attempt", 1;
     Progress: "progress", 1;
+    super::journal::JournalSlot: "journal", 1;
     Link: "link", 1;
     Endpoint: "endpoint", 1;
     EventType: "event type", 1;

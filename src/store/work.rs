@@ -1,11 +1,15 @@
 //! A batch in the making: rows and the state that goes with them, seen by the writer as if they were stored. What
 //! one request did can be taken back without touching the others of the batch.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::PoisonError,
+};
 
 use super::{
     Change, Minute, StoreError, codec,
     engine::Write,
+    journal::{self, JournalSlot, Plan},
     keys::Row,
     reading::{self, Rows},
     recent::Touched,
@@ -56,6 +60,8 @@ pub struct Finished {
     pub changes: Vec<Change>,
     /// Deliveries that were stored before and are changed.
     pub touched: Vec<Touched>,
+    /// Where the progress of endpoints is written.
+    pub journal: Plan,
 }
 
 impl<'a> Work<'a> {
@@ -204,25 +210,45 @@ impl<'a> Work<'a> {
         if self.rows.is_empty() && self.endpoints.is_empty() && minutes.is_empty() {
             return Ok(None);
         }
-        let progress: Vec<_> = self.endpoints.iter().map(|(id, progress)| (*id, progress.clone())).collect();
-        for (id, progress) in progress {
-            let row = Row::Progress(id);
-            match progress {
-                Some(progress) => self.put_record(&row, &progress, &[])?,
-                None => self.delete(row.key()),
-            }
-        }
         for minute in minutes {
             self.put_record(&Row::Minute(minute.minute), minute, &[])?;
         }
         // Everything in this batch was minted before now.
         self.meta.last_id = self.shared.minter.last();
         self.meta.commits = self.meta.commits.saturating_add(1);
+        let journal = self.put_progress()?;
         let meta = self.meta.clone();
         self.put_record(&Row::Meta, &meta, &[])?;
         let writes = self.rows.into_iter().collect();
         let (endpoints, changes, touched) = (self.endpoints, self.changes, self.touched);
-        Ok(Some(Finished { writes, endpoints, meta, changes, touched }))
+        Ok(Some(Finished { writes, endpoints, meta, changes, touched, journal }))
+    }
+
+    /// The rows of the progress that this batch changed, and of what has to make room for it.
+    fn put_progress(&mut self) -> Result<Plan, StoreError> {
+        let plan = {
+            let journal = self.shared.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            let size = |id| journal::size_of(self.endpoints.get(&id).and_then(Option::as_ref));
+            journal.plan(self.endpoints.keys().copied().collect(), size)
+        };
+        for (slot, ids) in &plan.slots {
+            let progress = ids.iter().map(|id| (*id, self.progress(*id))).collect();
+            self.put_record(&Row::Journal(*slot), &JournalSlot { commit: self.meta.commits, progress }, &[])?;
+        }
+        let gone = self.endpoints.iter().filter(|(_, progress)| progress.is_none()).map(|(id, _)| *id);
+        for id in gone.collect::<Vec<_>>() {
+            self.delete(Row::Progress(id).key());
+        }
+        for id in &plan.own_rows {
+            if let Some(progress) = self.progress(*id) {
+                self.put_record(&Row::Progress(*id), &progress, &[])?;
+            }
+        }
+        self.meta.journal_slots = plan.slots_after(self.meta.journal_slots);
+        for slot in &plan.emptied {
+            self.delete(Row::Journal(*slot).key());
+        }
+        Ok(plan)
     }
 }
 

@@ -30,6 +30,7 @@ pub fn describe(key: &[u8]) -> String {
         Row::Idempotency(_) => "an idempotency key".to_owned(),
         Row::Endpoint(id) => format!("endpoint {id}"),
         Row::Progress(id) => format!("the progress of endpoint {id}"),
+        Row::Journal(slot) => format!("slot {slot} of the newer progress of endpoints"),
         Row::EventType(name) => format!("event type {name}"),
         Row::Token(id) => format!("token {id}"),
         Row::Session(_) => "a session of the dashboard".to_owned(),

@@ -13,7 +13,9 @@ use crate::{
         token::Token,
     },
     store::{
-        Minute, StoreError, keys,
+        Minute, StoreError,
+        journal::{Journal, JournalSlot},
+        keys,
         keys::{Row, kind},
         long,
         manifest::StoreId,
@@ -53,6 +55,34 @@ impl Rebuild<'_> {
                 }
             };
             self.progress.insert(id, progress);
+        }
+        self.newer_progress()
+    }
+
+    /// What the journal says counts for more than an endpoint's own row.
+    fn newer_progress(&mut self) -> Result<(), RepairError> {
+        let mut slots = Vec::new();
+        let expected = self.meta.as_ref().map_or(0, |meta| meta.journal_slots);
+        let mut cursor = self.cursor(kind::JOURNAL);
+        while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
+            let Row::Journal(slot) = row else { continue };
+            match Self::decoded::<JournalSlot>(&entry) {
+                Ok((read, _)) => slots.push((slot, read)),
+                Err(error) => self.set_aside.add(&entry, &error.to_string())?,
+            }
+        }
+        for slot in (0..expected).filter(|slot| !slots.iter().any(|(found, _)| found == slot)) {
+            let what = keys::describe(&Row::Journal(slot).key());
+            let text = format!("{what} is lost: the health of some endpoints is as it was somewhat earlier");
+            self.lose(Lost::Endpoint, &what, text);
+        }
+        let (_, newest) = Journal::of(slots);
+        for (id, progress) in newest {
+            self.saw(id.as_u128());
+            match progress {
+                Some(_) => drop(self.progress.insert(id, progress)),
+                None => drop(self.progress.remove(&id)),
+            }
         }
         Ok(())
     }
@@ -204,6 +234,8 @@ impl Rebuild<'_> {
         meta.last_id = self.greatest;
         meta.skew = self.skew;
         meta.lookalikes = self.lookalikes;
+        // Each endpoint's progress lies in a row of its own.
+        meta.journal_slots = 0;
         meta.totals.pending = self.report.pending;
         meta.stored.events = self.report.events;
         meta.stored.deliveries = self.report.deliveries;

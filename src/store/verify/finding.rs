@@ -70,7 +70,7 @@ impl Group {
             | Row::OfAccount(..)
             | Row::ProducerId(_)
             | Row::Idempotency(_) => Self::Indexes,
-            Row::Endpoint(_) | Row::Progress(_) => Self::Endpoints,
+            Row::Endpoint(_) | Row::Progress(_) | Row::Journal(_) => Self::Endpoints,
             Row::EventType(_) | Row::Token(_) | Row::Session(_) | Row::Audit(_) => Self::Settings,
             Row::Minute(_) | Row::Traffic(_) | Row::Meta => Self::Counts,
         }

@@ -9,6 +9,7 @@ use crate::{
     store::{
         Minute, StoreError,
         engine::Entry,
+        journal::{Journal, JournalSlot},
         keys::{Row, kind},
         scan::{LongRecord, NamedRow},
         stored::{Life, Meta, Progress},
@@ -34,7 +35,6 @@ impl Check<'_> {
         let mut endpoints = self.cursor(kind::PROGRESS);
         while let Some(NamedRow { row, entry, .. }) = endpoints.take(self) {
             let Row::Progress(id) = row else { continue };
-            self.report.endpoints += 1;
             // So that one of which nothing waits is compared too.
             self.counted.entry(id).or_default();
             let progress = match Self::decoded::<Progress>(&entry) {
@@ -46,6 +46,41 @@ impl Check<'_> {
             };
             self.progress.insert(id, progress);
         }
+        self.newer_progress();
+    }
+
+    /// What the journal says counts for more than an endpoint's own row.
+    fn newer_progress(&mut self) {
+        let mut slots = Vec::new();
+        let mut cursor = self.cursor(kind::JOURNAL);
+        while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
+            let Row::Journal(slot) = row else { continue };
+            match Self::decoded::<JournalSlot>(&entry) {
+                Ok((read, _)) => slots.push((slot, read)),
+                Err(error) => self.find_error(&row, &error),
+            }
+        }
+        let expected = self.meta.as_ref().map_or(0, |meta| meta.journal_slots);
+        for slot in 0..expected {
+            let row = Row::Journal(slot);
+            if !slots.iter().any(|(found, _)| *found == slot) {
+                let found = self.exists(&row);
+                self.demand(found, &row, "it is missing");
+            }
+        }
+        for (slot, _) in &slots {
+            self.demand(*slot < expected, &Row::Journal(*slot), "the totals do not know of it");
+        }
+        let (_, newest) = Journal::of(slots);
+        for (id, progress) in newest {
+            if progress.is_some() {
+                self.counted.entry(id).or_default();
+                self.progress.insert(id, progress);
+            } else if self.progress.remove(&id).is_some() {
+                self.find(Group::Endpoints, format!("endpoint {id}: it was removed, but its progress is there"));
+            }
+        }
+        self.report.endpoints = u64::try_from(self.progress.len()).unwrap_or(u64::MAX);
     }
 
     pub(super) fn settings(&mut self) {
