@@ -1,45 +1,16 @@
 //! HTTPS: receivers whose certificates are good or not, over TLS 1.2 and 1.3 and HTTP/2, and the server's own listener.
 
-use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rcgen::KeyPair;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use crate::support::api::attempts;
+use crate::support::authority::Authority;
 use crate::support::{Server, sign, until};
-
-/// A certificate authority, and what it signs.
-struct Authority {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
-}
-
-impl Authority {
-    fn new() -> Authority {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority { certificate: params.self_signed(&key).unwrap(), key }
-    }
-
-    fn pem_file(&self, directory: &Path) -> PathBuf {
-        let file = directory.join("ca.pem");
-        std::fs::write(&file, self.certificate.pem()).unwrap();
-        file
-    }
-
-    fn sign(&self, name: &str, years: std::ops::Range<i32>) -> (rcgen::Certificate, KeyPair) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
-        params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
-        (params.signed_by(&key, &self.certificate, &self.key).unwrap(), key)
-    }
-}
 
 /// What an HTTPS receiver saw of each request: the HTTP version, and whether its signature verifies.
 type Seen = Arc<Mutex<Vec<(actix_web::http::Version, bool)>>>;
@@ -104,7 +75,7 @@ fn deliver(server: &Server, url: &str) -> serde_json::Value {
 fn a_trusted_certificate_is_delivered_to() {
     for versions in [&[&version::TLS13][..], &[&version::TLS12]] {
         let authority = Authority::new();
-        let (certificate, key) = authority.sign("127.0.0.1", 2020..2090);
+        let (certificate, key) = authority.sign(&["127.0.0.1"], 2020..2090);
         let (url, seen) = https(&certificate, &key, versions);
         let server = server_trusting(Some(&authority));
         let delivery = deliver(&server, &url);
@@ -122,7 +93,7 @@ fn a_trusted_certificate_is_delivered_to() {
 #[test]
 fn http_2_is_spoken_where_it_is_offered() {
     let authority = Authority::new();
-    let (certificate, key) = authority.sign("127.0.0.1", 2020..2090);
+    let (certificate, key) = authority.sign(&["127.0.0.1"], 2020..2090);
     let (url, seen) = https(&certificate, &key, &[&version::TLS13]);
     let server = server_trusting(Some(&authority));
     let api = server.admin();
@@ -147,7 +118,7 @@ fn other_certificates_are_tls_errors_and_nothing_is_sent() {
         ("expired", "127.0.0.1", 2010..2015, true),
         ("not yet valid", "127.0.0.1", 2080..2090, true),
     ] {
-        let (certificate, key) = authority.sign(name, years);
+        let (certificate, key) = authority.sign(&[name], years);
         let (url, seen) = https(&certificate, &key, &[&version::TLS13, &version::TLS12]);
         let server = server_trusting(trusted.then_some(&authority));
         let delivery = deliver(&server, &url);
@@ -169,7 +140,7 @@ fn plain_http_on_an_https_port_is_a_tls_error() {
 fn the_api_itself_over_tls() {
     let setup = Server::setup();
     let authority = Authority::new();
-    let (certificate, key) = authority.sign("127.0.0.1", 2020..2090);
+    let (certificate, key) = authority.sign(&["127.0.0.1"], 2020..2090);
     let (certificate_file, key_file) = (setup.root().join("cert.pem"), setup.root().join("key.pem"));
     std::fs::write(&certificate_file, certificate.pem()).unwrap();
     std::fs::write(&key_file, key.serialize_pem()).unwrap();

@@ -4,9 +4,11 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-/// The lightest paper of `assets/style.css`, and the darkest.
-const LIGHT_PAPER: [f64; 3] = [0.990, 0.993, 0.996];
-const DARK_PAPER: [f64; 3] = [0.062, 0.067, 0.083];
+/// The light paper of `assets/style.css`.
+const LIGHT_PAPER: [f64; 3] = [0.992, 0.994, 0.996];
+/// Its grounds that text in this colour also has and that leave it the least contrast: `--well-2`, light and dark.
+const LIGHT_GROUND: [f64; 3] = [0.918, 0.929, 0.944];
+const DARK_GROUND: [f64; 3] = [0.125, 0.137, 0.160];
 /// What WCAG 2.2 asks between a text and its ground (1.4.3).
 const LEAST_CONTRAST: f64 = 4.5;
 /// A logo's bytes at most.
@@ -69,7 +71,7 @@ impl FromStr for PlatformName {
     }
 }
 
-/// A colour that text can have, on the light ground as it is, on the dark one lightened as far as is needed.
+/// A colour that text can have: darkened on light grounds and lightened on dark ones as far as is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accent {
     light: [u8; 3],
@@ -87,10 +89,7 @@ impl FromStr for Accent {
         if contrast < LEAST_CONTRAST {
             return Err(LookError::Contrast(format!("{contrast:.1}")));
         }
-        let dark = (0..=20_u8)
-            .map(|step| mix_with_white(light, step))
-            .find(|mixed| self::contrast(mixed.map(to_unit), DARK_PAPER) >= LEAST_CONTRAST);
-        Ok(Self { light, dark: dark.unwrap_or([255; 3]) })
+        Ok(Self { light: readable(light, 0, LIGHT_GROUND), dark: readable(light, u8::MAX, DARK_GROUND) })
     }
 }
 
@@ -109,12 +108,16 @@ fn to_unit(channel: u8) -> f64 {
     f64::from(channel) / 255.0
 }
 
-/// So many twentieths of the way to white.
-fn mix_with_white(colour: [u8; 3], twentieths: u8) -> [u8; 3] {
-    colour.map(|channel| {
-        let mixed = (u16::from(channel) * u16::from(20 - twentieths) + 255 * u16::from(twentieths)) / 20;
-        u8::try_from(mixed).unwrap_or(u8::MAX)
-    })
+/// The colour, so far on the way to black or white that it can be read on this ground.
+fn readable(colour: [u8; 3], towards: u8, ground: [f64; 3]) -> [u8; 3] {
+    let mixed = |twentieths| colour.map(|channel| mix(channel, towards, twentieths));
+    let found = (0..=20).map(mixed).find(|mixed| contrast(mixed.map(to_unit), ground) >= LEAST_CONTRAST);
+    found.unwrap_or([towards; 3])
+}
+
+fn mix(channel: u8, towards: u8, twentieths: u16) -> u8 {
+    let mixed = (u16::from(channel) * (20 - twentieths) + u16::from(towards) * twentieths) / 20;
+    u8::try_from(mixed).unwrap_or(u8::MAX)
 }
 
 /// The contrast ratio of WCAG 2.2.
@@ -201,7 +204,12 @@ mod tests {
     fn a_colour_has_to_be_readable() {
         let accent: Accent = "#4338ca".parse().unwrap();
         assert_eq!(accent.light, [0x43, 0x38, 0xca]);
-        assert!(contrast(accent.dark.map(to_unit), DARK_PAPER) >= LEAST_CONTRAST);
+        assert!(contrast(accent.dark.map(to_unit), DARK_GROUND) >= LEAST_CONTRAST);
+        // Just enough on paper is not enough on a tinted ground.
+        let accent: Accent = "#0b7bb4".parse().unwrap();
+        assert_ne!(accent.light, [0x0b, 0x7b, 0xb4]);
+        assert!(contrast(accent.light.map(to_unit), LIGHT_GROUND) >= LEAST_CONTRAST);
+        let accent: Accent = "#4338ca".parse().unwrap();
         assert!(accent.rules().contains(".customer { --accent: #4338ca; }"));
         assert!(matches!("#ffcc00".parse::<Accent>(), Err(LookError::Contrast(_))));
         for bad in ["", "red", "#fff", "#12345g", "#1234567", "#000000;}body{", "#é2345"] {

@@ -1,6 +1,7 @@
 //! What the modules share: a server under test, an API client, receivers in the test and in Python, a movable clock.
 
 pub mod api;
+pub mod authority;
 pub mod browser;
 pub mod clock;
 pub mod disk;

@@ -33,7 +33,7 @@ pub fn long_code(id: &str, title: &str, ways: &[(&str, &str, bool)], text: &str,
     html! {
         div.blk {
             div.blk-h {
-                h3 { (title) }
+                h2 { (title) }
                 div.acts {
                     @if !ways.is_empty() {
                         nav.seg aria-label={ (title) ", shown" } {

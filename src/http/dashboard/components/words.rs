@@ -88,8 +88,8 @@ pub fn in_words(now: Timestamp, at: Timestamp) -> String {
     let (count, unit) = match seconds {
         0 => return "now".to_owned(),
         1..120 => (seconds, "second"),
-        120..7_200 => (seconds / 60, "minute"),
-        7_200..172_800 => (seconds / 3_600, "hour"),
+        120..5_400 => (seconds / 60, "minute"),
+        5_400..172_800 => ((seconds + 1_800) / 3_600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
     format!("in {count} {unit}{}", if count == 1 { "" } else { "s" })
@@ -146,6 +146,17 @@ pub fn percent(part: u64, whole: u64) -> Option<String> {
     })
 }
 
+/// A URL, which wraps before its slashes where it must.
+pub fn address(url: &str) -> Markup {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    html! {
+        span.mono {
+            @if !scheme.is_empty() { (scheme) "://" }
+            @for (index, part) in rest.split('/').enumerate() { @if index > 0 { wbr; "/" } (part) }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +172,7 @@ mod tests {
         assert_eq!(ago(now, at("2026-11-24T13:40:50Z")), "17 s ago");
         assert_eq!(ago(now, at("2026-11-23T19:00:00Z")), "18 h ago");
         assert_eq!(in_words(now, at("2026-11-24T14:05:10Z")), "in 24 minutes");
+        assert_eq!(in_words(now, at("2026-11-24T15:40:10Z")), "in 2 hours");
         assert_eq!(in_words(now, at("2026-11-24T13:41:08Z")), "in 1 second");
         assert_eq!(in_words(now, at("2026-11-24T13:00:00Z")), "now");
     }

@@ -138,7 +138,7 @@ fn lede(page: &Page, endpoint: &Endpoint, health: &EndpointHealth, next: Option<
             }
         }
         br;
-        span.sub.mono { (endpoint.url) }
+        span.sub { (components::address(&endpoint.url)) }
     }
 }
 

@@ -6,7 +6,8 @@ use super::{
     super::{
         super::{
             components::{
-                self, State, Tone, action, clock, clock_local, clock_seconds, copy_button, icon, in_words, note, state,
+                self, State, Tone, action, address, clock, clock_local, clock_seconds, copy_button, icon, in_words,
+                note, state,
             },
             layout::{self, Tab, View},
             page::{Page, Shown},
@@ -155,7 +156,7 @@ fn details(page: &Page, shown: &ShownDelivery) -> Markup {
     match &shown.endpoint {
         Some(endpoint) => {
             facts.push(("Endpoint", html! { a href={ "/endpoints/" (endpoint.id) } { (name(endpoint)) } }));
-            facts.push(("Address", html! { span.mono { (payload::cut(&endpoint.url, 600)) } }));
+            facts.push(("Address", address(payload::cut(&endpoint.url, 600))));
         }
         None => facts.push(("Endpoint", html! { span.mono { (delivery.endpoint_id) } " " span.sub { "deleted" } })),
     }
