@@ -3,7 +3,7 @@
 use super::{
     StoreError,
     codec::{self, CodecError},
-    keys::{self, Row},
+    keys::Row,
     long,
     stored::{Link, StoredDelivery, StoredEvent},
 };
@@ -31,7 +31,11 @@ pub fn record<R: codec::Record>(rows: &impl Rows, row: &Row) -> Result<Option<(R
 fn injected_damage(row: &Row) -> Result<(), StoreError> {
     fail::fail_point!("store::read", |name| {
         let key = row.key();
-        if name.is_some_and(|name| name == keys::describe(&key)) { Err(CodecError::Checksum.at(&key)) } else { Ok(()) }
+        if name.is_some_and(|name| name == super::keys::describe(&key)) {
+            Err(CodecError::Checksum.at(&key))
+        } else {
+            Ok(())
+        }
     });
     // Without that feature nothing looks at it.
     let _ = row;

@@ -1,6 +1,9 @@
 //! The store under test beside its model: each action is done to both, and what they say is compared.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use proptest::sample::Index;
@@ -42,12 +45,15 @@ pub struct Bench {
     pub model: Model,
     /// Whether retention begins a round with its next step.
     new_round: bool,
+    /// When the last attempt began: no two of a delivery begin at the same time.
+    last_start: Timestamp,
 }
 
 impl Bench {
     pub fn with_endpoints(ground: Ground) -> Self {
         let watcher = Arc::new(Watcher::default());
-        let mut bench = Self { ground, store: None, watcher, model: Model::default(), new_round: true };
+        let (model, last_start) = (Model::default(), Timestamp::EPOCH);
+        let mut bench = Self { ground, store: None, watcher, model, new_round: true, last_start };
         bench.open();
         for account in 0..3 {
             making::run(bench.act(&Action::PutEndpoint { account }));
@@ -234,7 +240,8 @@ impl Bench {
     /// Settles in the model, and makes what the store is told.
     fn settlement(&mut self, id: DeliveryId, due: Option<DueRow>, trigger: Trigger, answer: Answer) -> Settlement {
         let known = &self.model.deliveries[&id].delivery;
-        let at = due.map_or(known.created_at, |due| due.at);
+        let at = due.map_or(known.created_at, |due| due.at).max(self.last_start.plus(Duration::from_millis(1)));
+        self.last_start = at;
         let endpoint = known.endpoint_id;
         let (attempt, newer_secret) = attempt(answer, trigger, at);
         let mut settlement = making::settlement(id, due, attempt);

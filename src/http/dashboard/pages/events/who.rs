@@ -194,6 +194,7 @@ fn why(page: &Page, endpoint: &Endpoint, event_type: &EventTypeName) -> Markup {
     let subscription = endpoint.subscription_to(event_type);
     let status = match &endpoint.status {
         EndpointStatus::Enabled => None,
+        EndpointStatus::Paused if subscription.is_none() => Some("paused".to_owned()),
         EndpointStatus::Paused => Some("paused: it would be held until the endpoint is resumed".to_owned()),
         EndpointStatus::Disabled { reason } if reason.starts_with("disabled") => Some(reason.clone()),
         EndpointStatus::Disabled { reason } => Some(format!("disabled: {reason}")),
