@@ -268,6 +268,6 @@ fn capabilities(scratch: &Path, scripts: Scripts) -> Value {
         "browserName": "chrome",
         "goog:chromeOptions": options,
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-        "timeouts": {"script": 20_000, "pageLoad": 20_000},
+        "timeouts": {"script": 60_000, "pageLoad": 60_000},
     }}})
 }

@@ -10,7 +10,7 @@ use crate::chromium::{Chromium, Element, Scripts};
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
 /// Until words count as not coming.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(25);
 /// Stops of the Tab key until something counts as not reachable.
 const PATIENCE: usize = 150;
 
