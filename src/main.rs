@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-// The system's allocator took a quarter of the CPU under load: docs/perf.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+// Its `malloc` takes the place of the system's, which took a quarter of the CPU under load (docs/perf). Not as Rust's own
+// allocator: the large zeroed tables that sled asks for would be written to, and so be resident.
+use tikv_jemallocator as _;
 
 fn main() -> ExitCode {
     mythichooks::cli::run()

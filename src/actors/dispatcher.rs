@@ -100,7 +100,10 @@ impl Dispatcher {
             Plan::After(pause) => self.plan(ctx, pause),
             Plan::Idle => {
                 if self.busy_at.elapsed() < IDLE {
-                    self.plan(ctx, IDLE);
+                    // One that is planned already comes soon enough: a timer for each delivery would be dear.
+                    if self.planned.is_none() {
+                        self.plan(ctx, IDLE);
+                    }
                 } else if self.shared.dispatchers.retire(self.endpoint) {
                     self.lifeline.retired = true;
                     ctx.stop();
@@ -113,7 +116,11 @@ impl Dispatcher {
         if let Some(handle) = self.planned.take() {
             ctx.cancel_future(handle);
         }
-        self.planned = Some(ctx.run_later(pause, Self::look));
+        let look = |dispatcher: &mut Self, ctx: &mut Context<Self>| {
+            dispatcher.planned = None;
+            dispatcher.look(ctx);
+        };
+        self.planned = Some(ctx.run_later(pause, look));
     }
 
     /// Starts what may start now, and says when to look again.

@@ -15,6 +15,8 @@ use super::{
 use crate::store::OpenError;
 
 const SEGMENT: usize = 512 * 1024;
+/// So many rows replace about as much as one step of the collector frees.
+const ROWS_A_COLLECTION: usize = 64;
 /// How long a database that was just closed may hold its lock, and how often that is looked at.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
@@ -124,6 +126,7 @@ impl Engine for SledEngine {
         )));
         self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))?;
         committing.committed(&batch);
+        collect_garbage(batch.len());
         Ok(())
     }
 
@@ -133,6 +136,15 @@ impl Engine for SledEngine {
 
     fn approximate_size(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
+    }
+}
+
+/// Frees what a batch replaced. sled leaves that to an epoch collector, which takes a step only now and then when a
+/// thread enters an epoch, and a batch enters just one however large it is: without these steps memory would grow with
+/// every large batch.
+fn collect_garbage(rows: usize) {
+    for _ in 0..=rows / ROWS_A_COLLECTION {
+        crossbeam_epoch::pin().flush();
     }
 }
 
