@@ -35,7 +35,11 @@ fn of_endpoints(plan: &Plan, endpoints: usize) -> [Figure; 2] {
         let bare = run(&Bare::start(&urls), &receiver, endpoints, events);
         let server = Server::start(plan.engine);
         for (n, url) in urls.iter().enumerate() {
-            server.add_endpoint(url, &account(n, endpoints));
+            let event_type = event_type(n, endpoints);
+            if endpoints > 1 {
+                server.add_event_type(&event_type);
+            }
+            server.add_endpoint_for(url, &event_type);
         }
         let ours = run(&server, &receiver, endpoints, events);
         speed.push(Sample { ours: ours.a_second, reference: bare.a_second });
@@ -60,13 +64,13 @@ fn of_endpoints(plan: &Plan, endpoints: usize) -> [Figure; 2] {
     ]
 }
 
-/// Of many endpoints each has an account of its own, so that an event goes to one.
-fn account(n: usize, endpoints: usize) -> String {
-    if endpoints == 1 { "default".to_owned() } else { format!("account-{n}") }
+/// Of many endpoints each hears of a type of its own, so that an event goes to one.
+fn event_type(n: usize, endpoints: usize) -> String {
+    if endpoints == 1 { "batch.completed".to_owned() } else { format!("bench.number_{n}") }
 }
 
 fn run(subject: &impl Subject, receiver: &Receiver, endpoints: usize, events: u64) -> Run {
-    let body = move |n: u64| payload::event_of(&account(n as usize % endpoints, endpoints), payload::UNSTAMPED);
+    let body = move |n: u64| payload::event_of_type(&event_type(n as usize % endpoints, endpoints), payload::UNSTAMPED);
     let target = subject.events();
     // Connections are opened, memory is taken.
     let warm_up = events / 20 + 2 * endpoints as u64;

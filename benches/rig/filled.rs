@@ -179,12 +179,23 @@ impl Filled {
     }
 }
 
-/// The bytes of a delivered event that nobody could leave out: the body as sent, the attempt's numbers, and the headers
-/// and the body of its answer.
+/// The headers that the log shows of a request: names and how long their values are.
+const REQUEST_HEADERS: [(&str, usize); 6] = [
+    ("content-type", 16),
+    ("user-agent", 17),
+    ("webhook-id", 30),
+    ("webhook-timestamp", 10),
+    ("webhook-signature", 47),
+    ("x-mythicdot-signature", 64),
+];
+
+/// The bytes of a delivered event as the log shows it: the body as sent, the attempt's numbers, the headers of request
+/// and answer, and the answer's body.
 pub fn bytes_of_a_delivered_event() -> usize {
+    let sent: usize = REQUEST_HEADERS.iter().map(|(name, length)| name.len() + length).sum();
     let around = r#"{"id":"evt_","type":"batch.completed","created":1706140800,"data":{"object":}}"#.len() + 26;
     let headers: usize = ANSWER_HEADERS.iter().map(|(name, value)| name.len() + value.len()).sum();
-    around + payload::object(payload::UNSTAMPED).len() + ATTEMPT_BYTES + headers + ANSWER_BODY.len()
+    around + payload::object(payload::UNSTAMPED).len() + ATTEMPT_BYTES + sent + headers + ANSWER_BODY.len()
 }
 
 fn endpoint_of(id: EndpointId, url: &str, now: Timestamp) -> Endpoint {

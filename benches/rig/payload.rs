@@ -21,12 +21,17 @@ pub fn object(sent_at: u64) -> String {
 
 /// A whole event as it is posted, to the default account.
 pub fn event(sent_at: u64) -> String {
-    format!(r#"{{"type":"batch.completed","data":{{"object":{}}}}}"#, object(sent_at))
+    event_of_type("batch.completed", sent_at)
 }
 
 /// An event for this account.
 pub fn event_of(account: &str, sent_at: u64) -> String {
     format!(r#"{{"type":"batch.completed","account":"{account}","data":{{"object":{}}}}}"#, object(sent_at))
+}
+
+/// An event of this type.
+pub fn event_of_type(event_type: &str, sent_at: u64) -> String {
+    format!(r#"{{"type":"{event_type}","data":{{"object":{}}}}}"#, object(sent_at))
 }
 
 /// A batch of such events.

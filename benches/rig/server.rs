@@ -80,10 +80,22 @@ impl Server {
 
     /// Registers an endpoint that hears of all that happens to this account.
     pub fn add_endpoint(&self, url: &str, account: &str) {
-        let target = self.url("/v1/endpoints");
-        let request = self.agent.post(target).header("authorization", bearer());
-        let answer = request.send_json(endpoint(url, account)).unwrap();
-        assert_eq!(answer.status(), 201);
+        self.add("/v1/endpoints", &endpoint(url, account));
+    }
+
+    /// Registers an endpoint that hears of this type.
+    pub fn add_endpoint_for(&self, url: &str, event_type: &str) {
+        self.add("/v1/endpoints", &json!({"url": url, "event_types": [event_type], "max_in_flight": 64}));
+    }
+
+    /// Adds a type to the catalog.
+    pub fn add_event_type(&self, name: &str) {
+        self.add("/v1/event-types", &json!({"name": name, "description": "Of a benchmark.", "example": {}}));
+    }
+
+    fn add(&self, path: &str, body: &Value) {
+        let request = self.agent.post(self.url(path)).header("authorization", bearer());
+        assert_eq!(request.send_json(body).unwrap().status(), 201);
     }
 
     pub fn get(&self, path: &str) -> Value {

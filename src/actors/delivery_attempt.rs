@@ -199,8 +199,10 @@ async fn send(
         timeout: effective.timeout.get(),
     };
     let transport = transport(&lease.shared);
+    // A future of some kilobytes: in a box it is not copied with each of those around it.
+    let sending = Box::pin(transport.send(request));
     tokio::select! {
-        outcome = transport.send(request) => outcome,
+        outcome = sending => outcome,
         _ = cut_off.wait_for(|cut| *cut) => without_answer(ErrorKind::Interrupted, "the server was stopped".to_owned()),
     }
 }
