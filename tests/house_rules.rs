@@ -317,6 +317,7 @@ fn the_time_is_asked_in_one_place() {
         ("actors/dispatcher.rs", "the pace of a rate limit, and since when there is no work"),
         ("actors/pace.rs", "the pace of a rate limit"),
         ("actors/audit_log.rs", "how long a step of pruning took, and so how long to leave the store alone"),
+        ("store/commit.rs", "how long a batch waits for more requests"),
         ("store/room.rs", "how often the log says that there is no room"),
         ("http/api/stream.rs", "how often a quiet stream says that it is alive"),
         ("cli/demo/story.rs", "how long a delivery took, for the one who looks on"),

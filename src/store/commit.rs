@@ -8,7 +8,7 @@ use std::{
         Arc, PoisonError,
         mpsc::{self, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,6 +26,13 @@ use super::{
 const BATCH_ROWS: usize = 400;
 /// Nor when it has so many requests.
 const BATCH_REQUESTS: usize = 512;
+
+/// So long a batch waits for more requests, when the one before had many: a sync costs the same for few and for many.
+const LINGER: Duration = Duration::from_micros(200);
+/// What counts as many.
+const MANY_REQUESTS: usize = 12;
+/// After it was in vain, so many batches do not wait.
+const IN_VAIN: u32 = 32;
 
 /// So long after the last commit the witness knows of it, if no other came.
 const WITNESSED: Duration = Duration::from_secs(1);
@@ -94,6 +101,7 @@ impl Writer {
     fn work(&self) {
         let mut next = None;
         let mut closing = false;
+        let mut linger = Linger::default();
         while !closing {
             let first = match next.take() {
                 Some(request) => request,
@@ -108,8 +116,9 @@ impl Writer {
             let mut room = shared.watch.room(&*shared.engine);
             let alone = first.kind.alone;
             take(first, room, &mut work, &mut answers);
+            linger.begin();
             while !alone && work.len() < BATCH_ROWS && answers.len() < BATCH_REQUESTS {
-                match self.messages.try_recv() {
+                match linger.receive(&self.messages, answers.len()) {
                     Ok(Message::Request(request)) if request.kind.alone => {
                         next = Some(request);
                         break;
@@ -127,6 +136,7 @@ impl Writer {
                     Err(_) => break,
                 }
             }
+            linger.end(answers.len());
             let result = self.commit(work, false);
             for answer in answers {
                 answer(result.clone());
@@ -211,6 +221,45 @@ impl Writer {
         let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let needed = self.shared.engine.room_for(number(writes.len()), number(bytes));
         if self.shared.watch.has_room_for(needed) { Ok(()) } else { Err(StoreError::Full) }
+    }
+}
+
+/// Whether a batch waits for more requests: under load it does, and is larger for it; else nobody waits.
+#[derive(Default)]
+struct Linger {
+    /// How many requests the last batch had.
+    last: usize,
+    /// So many batches more do not wait.
+    pausing: u32,
+    /// How many this one had when it began to wait, and until when it does.
+    waiting: Option<(usize, Instant)>,
+}
+
+impl Linger {
+    fn begin(&mut self) {
+        self.waiting = None;
+        self.pausing = self.pausing.saturating_sub(1);
+    }
+
+    /// The next message of a batch that has so many requests; an error: it is to be committed now.
+    fn receive(&mut self, messages: &mpsc::Receiver<Message>, requests: usize) -> Result<Message, RecvTimeoutError> {
+        if let Ok(message) = messages.try_recv() {
+            return Ok(message);
+        }
+        if self.pausing > 0 || self.last < MANY_REQUESTS {
+            return Err(RecvTimeoutError::Timeout);
+        }
+        let (_, until) = *self.waiting.get_or_insert_with(|| (requests, Instant::now() + LINGER));
+        messages.recv_timeout(until.saturating_duration_since(Instant::now()))
+    }
+
+    fn end(&mut self, requests: usize) {
+        if let Some((before, _)) = self.waiting
+            && requests - before < before / 4 + 1
+        {
+            self.pausing = IN_VAIN;
+        }
+        self.last = requests;
     }
 }
 
