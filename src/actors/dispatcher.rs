@@ -26,7 +26,7 @@ use crate::{
 const IDLE: Duration = Duration::from_millis(if cfg!(feature = "testing") { 100 } else { 10_000 });
 /// The pause after the store did not answer, or when all places for attempts are taken.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The pause where the queue itself is damaged.
+/// The pause where the queue itself is damaged, or deliveries are held.
 const STUCK: Duration = Duration::from_mins(1);
 /// The pause where a row fell due a moment ago.
 const JUST_NOW: Duration = Duration::from_millis(2);
@@ -107,6 +107,9 @@ impl Dispatcher {
                 } else if self.shared.dispatchers.retire(self.endpoint) {
                     self.lifeline.retired = true;
                     ctx.stop();
+                } else if self.planned.is_none() {
+                    // What is held is let go after an hour by nothing but a look.
+                    self.plan(ctx, STUCK);
                 }
             }
         }

@@ -204,8 +204,10 @@ fn ended(all: &HashMap<[u8; 32], Arc<Session>>, tokens: &Tokens, now: Timestamp)
 fn crowded_out(all: &HashMap<[u8; 32], Arc<Session>>, new: &Session, gone: &mut Vec<[u8; 32]>) {
     let mut left: Vec<&Session> = all.values().map(|session| &**session).collect();
     left.retain(|session| !gone.contains(&session.digest));
-    left.sort_by_key(|session| session.created_at);
-    let own: Vec<_> = left.iter().filter(|session| session.shares_holder(new)).map(|session| session.digest).collect();
+    // Links that nobody opened go before sessions that people are in.
+    left.sort_by_key(|session| (session.stage == Stage::Open, session.created_at));
+    let own = left.iter().filter(|session| session.shares_holder(new) && session.stage == new.stage);
+    let own: Vec<_> = own.map(|session| session.digest).collect();
     let surplus = (own.len() + 1).saturating_sub(MOST_OF_ONE);
     if surplus > 0 {
         gone.extend(own.into_iter().take(surplus));

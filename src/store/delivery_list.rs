@@ -88,6 +88,12 @@ impl<'a> Plan<'a> {
     /// A stream that has every delivery that matches, and as few others as the indexes allow. `None`: none matches.
     fn stream(&self) -> Result<Option<Stream<'a>>, StoreError> {
         let filter = self.filter;
+        // Of another account's endpoint there is nothing to find, and nothing to tell by how far was looked.
+        if let (Some(endpoint), Some(account)) = (filter.endpoint, &filter.account)
+            && self.shared.view().endpoints.get(&endpoint).is_some_and(|progress| progress.account != *account)
+        {
+            return Ok(None);
+        }
         if let Some(id) = &filter.event {
             let found = reading::event_by_id(self.shared, id)?;
             return Ok(found.map(|(stored, _)| self.of_event(&stored.event)));

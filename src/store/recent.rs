@@ -1,6 +1,8 @@
 //! Deliveries that were accepted a moment ago and wait for their first turn, in memory with their bodies. A Dispatcher
 //! that keeps up with its queue takes them from here, and so does the writer when it settles them; whatever is not
 //! here lies in the engine. The writer alone changes it, after each commit and before anybody is told of it.
+//!
+//! It relies on this: only an accepted event makes fresh deliveries, and one that ceased to be fresh never is again.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},

@@ -28,7 +28,7 @@ fn seed() -> u64 {
 fn load() -> Load {
     if std::env::var_os("POWER_CUTS_HEAVY").is_some() {
         // A batch of the store is larger than a segment of sled's log then, and goes over several.
-        Load { rounds: 4, requests: 60, batch: 998 }
+        Load { rounds: 4, requests: 18, batch: 998 }
     } else if images() < MANY {
         Load { rounds: 3, requests: 18, batch: 40 }
     } else {

@@ -114,7 +114,7 @@ pub async fn list(
     query: ListQuery<AuditQuery>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let page = find(&api, &caller, &query).await?;
+    let page = find(&api, &caller, &query, list::MOST_READS).await?;
     let entries = page.items.into_iter().map(AuditResource::from).collect();
     Ok(answer::ok(&query.page(entries, page.next.as_ref())))
 }
@@ -127,6 +127,7 @@ pub async fn find<R>(
     api: &Api,
     caller: &Caller<R>,
     query: &ListQuery<AuditQuery>,
+    most_reads: usize,
 ) -> Result<Page<AuditEntry, AuditId>, Problem> {
     let AuditQuery { account, action, subject, since, until } = &query.filter;
     let filter = AuditFilter {
@@ -137,5 +138,8 @@ pub async fn find<R>(
         until: until.clone().map(|Text(time)| time),
     };
     let (limit, after) = (query.limit(), query.after()?);
-    Ok(api.store().read(move |store| list::fill(limit, after, |part| store.audit_log(&filter, part))).await?)
+    Ok(api
+        .store()
+        .read(move |store| list::fill_within(most_reads, limit, after, |part| store.audit_log(&filter, part)))
+        .await?)
 }

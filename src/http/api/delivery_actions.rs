@@ -13,7 +13,6 @@ use crate::{
         auth::{Caller, CanChange},
         bounded::{Ranged, not_null},
         extract::{Json, NoQuery, Optional, PathId},
-        list,
         problem::{Kind, Problem},
         text::{
             AccountText, DeliveryIdText, DeliveryStatusText, EndpointIdText, EventIdText, EventTypeText, Text, TimeText,
@@ -25,7 +24,7 @@ use crate::{
 /// So many deliveries are changed in one commit.
 const CHUNK: usize = 500;
 /// Counting what would be changed ends after this time.
-const LONGEST_COUNT: std::time::Duration = std::time::Duration::from_secs(2);
+pub const LONGEST_COUNT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// No fields.
 #[derive(Deserialize, ToSchema)]
@@ -267,8 +266,7 @@ async fn retriable(
     after: Option<DeliveryId>,
 ) -> Result<(Vec<DeliveryId>, Option<DeliveryId>), Problem> {
     let filter = filter.clone();
-    let read =
-        api.store().read(move |store| list::fill(CHUNK, after, |part: PageRequest<_>| store.deliveries(&filter, part)));
+    let read = api.store().read(move |store| store.deliveries(&filter, PageRequest { limit: CHUNK, after }));
     let page = read.await?;
     let endpoints = api.registry().snapshot();
     let there = |delivery: &&Delivery| endpoints.endpoint(delivery.endpoint_id).is_some();

@@ -168,7 +168,7 @@ pub async fn list(
     query: ListQuery<EventQuery>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let page = find(&api, &caller, &query).await?;
+    let page = find(&api, &caller, &query, list::MOST_READS).await?;
     let events = page.items.iter().map(EventResource::from).collect();
     Ok(answer::ok(&query.page(events, page.next.as_ref())))
 }
@@ -181,6 +181,7 @@ pub async fn find<R>(
     api: &Api,
     caller: &Caller<R>,
     query: &ListQuery<EventQuery>,
+    most_reads: usize,
 ) -> Result<Page<Event, EventKey>, Problem> {
     let filter = EventFilter {
         event_type: query.filter.r#type.clone().map(|Text(name)| name),
@@ -189,7 +190,10 @@ pub async fn find<R>(
         until: query.filter.until.clone().map(|Text(time)| time),
     };
     let (limit, after) = (query.limit(), query.after()?);
-    Ok(api.store().read(move |store| list::fill(limit, after, |part| store.events(&filter, part))).await?)
+    Ok(api
+        .store()
+        .read(move |store| list::fill_within(most_reads, limit, after, |part| store.events(&filter, part)))
+        .await?)
 }
 
 /// Show an event

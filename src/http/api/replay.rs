@@ -3,14 +3,16 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use super::delivery_actions::{Counted, LONGEST_COUNT};
 use crate::{
+    clock::Clock,
     domain::{
         delivery::{Delivery, DeliveryStatus},
         endpoint::Endpoint,
         event_type::EventTypeName,
         time::Timestamp,
     },
-    http::{Api, list},
+    http::Api,
     store::{DeliveryFilter, MissedQuestion, PageRequest, StoreError},
 };
 
@@ -43,12 +45,12 @@ impl Selection {
 #[derive(Debug, Clone, Copy)]
 enum Mode {
     Begin,
-    Count { most: u64 },
+    Count { most: u64, until: Timestamp },
 }
 
 impl Mode {
-    const fn is_enough(self, count: u64) -> bool {
-        matches!(self, Self::Count { most } if count >= most)
+    fn is_enough(self, count: u64, clock: &Clock) -> bool {
+        matches!(self, Self::Count { most, until } if count >= most || clock.steady() >= until)
     }
 }
 
@@ -71,11 +73,12 @@ impl Replay {
         (count, outcome)
     }
 
-    /// How many deliveries it would begin again; counted no further than `most`.
-    pub async fn count(&self, most: u64) -> Result<u64, StoreError> {
+    /// How many deliveries it would begin again; counted no further than `most`, nor for long.
+    pub async fn count(&self, most: u64) -> Result<Counted, StoreError> {
+        let until = self.api.clock().steady().plus(LONGEST_COUNT);
         let mut count = 0;
-        self.steps(&mut count, Mode::Count { most }).await?;
-        Ok(count)
+        self.steps(&mut count, Mode::Count { most, until }).await?;
+        Ok(Counted { count, is_all: count < most && self.api.clock().steady() < until })
     }
 
     async fn steps(&self, count: &mut u64, mode: Mode) -> Result<(), StoreError> {
@@ -100,10 +103,8 @@ impl Replay {
                 until: Some(self.until),
                 ..DeliveryFilter::default()
             };
-            let read = self
-                .api
-                .store()
-                .read(move |store| list::fill(CHUNK, after, |part: PageRequest<_>| store.deliveries(&filter, part)));
+            let read =
+                self.api.store().read(move |store| store.deliveries(&filter, PageRequest { limit: CHUNK, after }));
             let page = read.await?;
             let wanted = |delivery: &&Delivery| {
                 !delivery.test && (self.only.is_empty() || self.only.contains(&delivery.event_type))
@@ -115,7 +116,7 @@ impl Replay {
                 Mode::Count { .. } => *count += ids.len() as u64,
             }
             after = page.next;
-            if after.is_none() || mode.is_enough(*count) {
+            if after.is_none() || mode.is_enough(*count, self.api.clock()) {
                 return Ok(());
             }
         }
@@ -142,7 +143,7 @@ impl Replay {
                 Mode::Count { .. } => *count += page.items.len() as u64,
             }
             question.after = page.next;
-            if question.after.is_none() || mode.is_enough(*count) {
+            if question.after.is_none() || mode.is_enough(*count, self.api.clock()) {
                 return Ok(());
             }
         }

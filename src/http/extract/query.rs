@@ -124,12 +124,13 @@ pub fn page_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     read(&given(query)?, &[])
 }
 
-/// The parameters of a page with a list.
+/// The parameters of a page with a list; a page has no more items than a list has by default, so that it stays small.
 ///
 /// # Errors
 /// As [`page_query`].
 pub fn page_list_query<F: DeserializeOwned>(path: &str, query: &str) -> Result<ListQuery<F>, Problem> {
-    read_list_pairs(path, given(query)?)
+    let query = read_list_pairs(path, given(query)?)?;
+    Ok(ListQuery { limit: query.limit.min(DEFAULT_LIMIT), ..query })
 }
 
 fn given(query: &str) -> Result<Vec<Pair<'_>>, Problem> {

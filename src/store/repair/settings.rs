@@ -61,19 +61,26 @@ impl Rebuild<'_> {
 
     /// What the journal says counts for more than an endpoint's own row.
     fn newer_progress(&mut self) -> Result<(), RepairError> {
-        let mut slots = Vec::new();
+        let (mut slots, mut damaged) = (Vec::new(), Vec::new());
         let expected = self.meta.as_ref().map_or(0, |meta| meta.journal_slots);
         let mut cursor = self.cursor(kind::JOURNAL);
         while let Some(NamedRow { row, entry, .. }) = cursor.take(self) {
             let Row::Journal(slot) = row else { continue };
             match Self::decoded::<JournalSlot>(&entry) {
                 Ok((read, _)) => slots.push((slot, read)),
-                Err(error) => self.set_aside.add(&entry, &error.to_string())?,
+                Err(error) => {
+                    self.set_aside.add(&entry, &error.to_string())?;
+                    damaged.push(slot);
+                }
             }
         }
-        for slot in (0..expected).filter(|slot| !slots.iter().any(|(found, _)| found == slot)) {
+        let missing = (0..expected).filter(|slot| !slots.iter().any(|(found, _)| found == slot));
+        damaged.extend(missing.filter(|slot| !damaged.contains(slot)).collect::<Vec<_>>());
+        for slot in damaged {
             let what = keys::describe(&Row::Journal(slot).key());
-            let text = format!("{what} is lost: the health of some endpoints is as it was somewhat earlier");
+            let text = format!(
+                "{what} is lost: the health and the queue's position of some endpoints are as they were earlier"
+            );
             self.lose(Lost::Endpoint, &what, text);
         }
         let (_, newest) = Journal::of(slots);

@@ -57,7 +57,7 @@ async fn list(page: Page) -> Shown {
         Ok(query) => query,
         Err(problem) => return Ok(list_page(&page, &FormErrors::of(problem)?, &html! {})),
     };
-    let found = audit_log::find(page.api(), &caller, &query).await?;
+    let found = audit_log::find(page.api(), &caller, &query, super::MOST_READS).await?;
     let next = query.page::<(), _>(Vec::new(), found.next.as_ref()).next_cursor;
     let rows = html! {
         @if !found.items.is_empty() {

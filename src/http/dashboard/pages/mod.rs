@@ -29,6 +29,9 @@ use crate::http::{
     problem::{Kind, Problem},
 };
 
+/// So many reads of the store a list's page makes: a person does not wait for more, and can go on from there.
+const MOST_READS: usize = 3;
+
 /// Adds the routes of all pages.
 pub fn configure(config: &mut web::ServiceConfig) {
     sign_in::routes(config);

@@ -43,10 +43,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
     target("/endpoints/{id}/secret", actions::reveal_secret).add_to(config);
 }
 
+/// A name has no more characters than this: a page has many of them.
+const LONGEST_NAME: usize = 80;
+
 /// What people call an endpoint: the first line of its description, else its URL.
 pub fn name(endpoint: &Endpoint) -> &str {
     let described = endpoint.description.lines().map(str::trim).find(|line| !line.is_empty());
-    described.unwrap_or_else(|| without_scheme(&endpoint.url))
+    let name = described.unwrap_or_else(|| without_scheme(&endpoint.url));
+    name.char_indices().nth(LONGEST_NAME).map_or(name, |(end, _)| &name[..end])
 }
 
 /// `https` goes without saying.

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{
     super::super::{
-        components::{Field, FormErrors, Tone, count, note, number},
+        components::{Field, FormErrors, Tone, count, note},
         form::{Body, Form},
         layout,
         page::{Page, Shown},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::endpoint::Endpoint,
     http::{
-        api::{endpoint_actions::begin_again, replay::Replay},
+        api::{delivery_actions::Counted, endpoint_actions::begin_again, replay::Replay},
         auth::{Caller, CanChange},
         problem::Problem,
     },
@@ -84,7 +84,13 @@ pub async fn replay(page: Page, form: Form) -> Shown {
     }
 }
 
-fn form_page(page: &Page, endpoint: &Endpoint, asked: &Asked, errors: &FormErrors, found: Option<u64>) -> HttpResponse {
+fn form_page(
+    page: &Page,
+    endpoint: &Endpoint,
+    asked: &Asked,
+    errors: &FormErrors,
+    found: Option<Counted>,
+) -> HttpResponse {
     let place = format!("{}/replay", path(endpoint));
     let since = |hours: u64, word: &str| {
         let since = page.now().minus(Duration::from_hours(hours));
@@ -105,17 +111,17 @@ fn form_page(page: &Page, endpoint: &Endpoint, asked: &Asked, errors: &FormError
     page.show(view_below(endpoint, "Replay").status(errors.status()).lede(lede).body(body))
 }
 
-fn confirmation(page: &Page, place: &str, asked: &Asked, found: u64) -> Markup {
+fn confirmation(page: &Page, place: &str, asked: &Asked, found: Counted) -> Markup {
     let many = match found {
-        0 => {
+        Counted { count: 0, is_all: true } => {
             return note(
                 Tone::Plain,
                 "There is nothing to send again",
                 &html! { p { "Nothing in this time is of this kind." } },
             );
         }
-        MOST_COUNTED.. => format!("More than {} deliveries", number(MOST_COUNTED)),
-        some => count(some, "delivery", "deliveries"),
+        Counted { count: some, is_all: true } => count(some, "delivery", "deliveries"),
+        Counted { count: some, .. } => format!("At least {}", count(some, "delivery", "deliveries")),
     };
     note(
         Tone::Warning,

@@ -55,7 +55,7 @@ fn row(entry: &Entry) -> Markup {
                     (Some(_), false) => "not enforced"
                 }
             }
-            td.num.a-rate { @if entry.built_in { span.sub { "built in" } } @else { "your own" } }
+            td.num.a-rate { @if entry.built_in { span.sub { "built in" } } @else { "added" } }
         }
     }
 }

@@ -32,7 +32,7 @@ pub async fn list(page: Page) -> Shown {
         Ok(query) => query,
         Err(problem) => return Ok(list_page(&page, &FormErrors::of(problem)?, &html! {})),
     };
-    let found = events::find(page.api(), &caller, &query).await?;
+    let found = events::find(page.api(), &caller, &query, super::super::MOST_READS).await?;
     let next = query.page::<(), _>(Vec::new(), found.next.as_ref()).next_cursor;
     let filtered = filters::is_filtered(&page, &FILTERS);
     let rows = html! {

@@ -109,7 +109,10 @@ pub async fn ask(page: Page) -> Shown {
 
 pub async fn send(page: Page, form: Form) -> Shown {
     let caller = page.caller::<CanPost>()?;
-    let draft = Draft::of(&form);
+    let mut draft = Draft::of(&form);
+    if page.is_customer() {
+        draft.id.clear();
+    }
     match form.text("do") {
         "example" => {
             let example = Draft::example(&page, &draft.event_type);
@@ -163,7 +166,10 @@ fn form_page(page: &Page, draft: &Draft, errors: &FormErrors, found: &Markup) ->
                 details.more open[!errors.is_none() || !draft.id.is_empty() || !draft.created.is_empty()] {
                     summary { "More settings" }
                     div.pair.gap {
-                        (Field::new("id", "Id", &draft.id).mono().optional().hint("evt_ and an id of your own. One is made, if left empty.").input(errors))
+                        // Ids are of the whole server: only the platform chooses them.
+                        @if !page.is_customer() {
+                            (Field::new("id", "Id", &draft.id).mono().optional().hint("evt_ and an id of your own. One is made, if left empty.").input(errors))
+                        }
                         (Field::new("created", "Happened at", &draft.created).mono().optional().hint("In Unix seconds; now, if left empty.").input(errors))
                     }
                 }

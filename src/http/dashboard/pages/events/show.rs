@@ -73,7 +73,7 @@ fn told(done: &str, place: &str) -> Markup {
 /// What became of it, in a sentence.
 fn lede(shown: &ShownEvent) -> Markup {
     if shown.deliveries.is_empty() {
-        return html! { strong { "No endpoint got it." } " None subscribed to its type when it was accepted." };
+        return html! { strong { "No endpoint got it." } " No endpoint that was on subscribed to its type when it was accepted." };
     }
     let words = [State::Delivered, State::Retrying, State::Waiting, State::Failed, State::Canceled];
     let parts: Vec<String> = words

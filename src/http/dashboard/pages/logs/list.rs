@@ -20,9 +20,6 @@ use crate::{
     },
 };
 
-/// A person does not wait for more than this, and can go on from there.
-const MOST_READS: usize = 3;
-
 pub async fn list(page: Page) -> Shown {
     let caller = page.caller::<CanRead>()?;
     let query = page.request().query_string();
@@ -31,7 +28,7 @@ pub async fn list(page: Page) -> Shown {
     }
     let asked = Asked::of(query);
     let query = filter::list_query::<DeliveryQuery>(&asked)?;
-    let found = deliveries::find_within(page.api(), &caller, &query, MOST_READS).await?;
+    let found = deliveries::find_within(page.api(), &caller, &query, super::super::MOST_READS).await?;
     let next = query.page::<(), _>(Vec::new(), found.next.as_ref()).next_cursor;
     let filtered = asked.filters().next().is_some();
     let body = html! {
