@@ -56,7 +56,8 @@ fn tour(ground: &Ground, person: &Person, audience: &[Audience]) {
         listed.press.into_iter().for_each(|press| person.press(press));
         nothing_happened(person);
         if shows.contains(&listed.path) && listed.press.is_none() {
-            person.sees("<img src=x onerror=window.evil=1>");
+            // A name is cut in lists, so its beginning must do.
+            person.sees("<img src=x onerror=");
         }
     }
 }
@@ -79,7 +80,7 @@ fn stays_text_on_every_page() {
     ground.admin.post("/v1/events", &event).expect(202);
     person.sees("500");
     let rows = person.browser.run("return document.querySelector('[data-live-rows]').innerText", &[]);
-    assert!(rows.as_str().unwrap().contains("<img src=x onerror=window.evil=1>"), "{rows}");
+    assert!(rows.as_str().unwrap().contains("<img src=x onerror="), "{rows}");
     nothing_happened(&person);
 
     person.go("/endpoints/new");

@@ -24,7 +24,8 @@ fn an_event_type_is_added_changed_and_deleted() {
     let made = admin.get(&format!("/v1{place}")).expect(200);
     assert_eq!((&made["enforce_schema"], &made["built_in"]), (&json!(true), &json!(false)));
     let shown = browser.page(place);
-    for said in ["&quot;amount&quot;: 12.50", "<span class=\"mono\">paid</span>", "enforced", "your own", "0 endpoints"]
+    for said in
+        ["&quot;amount&quot;: 12.50", "<span class=\"mono\">paid</span>", "enforced", "<dd>added</dd>", "0 endpoints"]
     {
         assert!(shown.contains(said), "{said}: {shown}");
     }
