@@ -4,22 +4,30 @@
 /// `json` with an indent of two spaces. Expects valid JSON; other text comes back laid out oddly, never lost.
 #[must_use]
 pub fn pretty(json: &str) -> String {
-    lay_out(json, true)
+    lay_out(json, true, usize::MAX)
+}
+
+/// The beginning of the same: all of it, if that is no longer than `most` bytes, else somewhat more than `most`.
+#[must_use]
+pub fn pretty_up_to(json: &str, most: usize) -> String {
+    lay_out(json, true, most)
 }
 
 /// `json` without the white space between its tokens, so on one line.
 #[must_use]
 pub fn compact(json: &str) -> String {
-    lay_out(json, false)
+    lay_out(json, false, usize::MAX)
 }
 
-fn lay_out(json: &str, indented: bool) -> String {
-    let mut out = String::with_capacity(json.len() + json.len() / 4);
+fn lay_out(json: &str, indented: bool, most: usize) -> String {
+    let mut out = String::with_capacity((json.len() + json.len() / 4).min(most.saturating_add(1)));
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut escaped = false;
     let mut tokens = json.chars().peekable();
-    while let Some(c) = tokens.next() {
+    while out.len() <= most
+        && let Some(c) = tokens.next()
+    {
         if in_string {
             out.push(c);
             match c {
@@ -87,6 +95,16 @@ mod tests {
             "{\n  \"b\": 1.10,\n  \"a\": [],\n  \"s\": \"x\\\"{, é\\u00e9\",\n  \"n\": [\n    1e400,\n    {}\n  ]\n}"
         );
         assert_eq!(compact(SENT), "{\"b\":1.10,\"a\":[],\"s\":\"x\\\"{, é\\u00e9\",\"n\":[1e400,{}]}");
+    }
+
+    #[test]
+    fn a_beginning_is_that_of_the_whole() {
+        let whole = pretty(SENT);
+        for most in 0..whole.len() {
+            let beginning = pretty_up_to(SENT, most);
+            assert!(beginning.len() > most && whole.starts_with(&beginning), "{most}: {beginning}");
+        }
+        assert_eq!(pretty_up_to(SENT, whole.len()), whole);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, PoisonError,
+        Arc,
         mpsc::{self, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -188,7 +188,7 @@ impl Writer {
             Ok(Err(error)) => (self.last_resort)(&error.to_string()),
             Err(_) => (self.last_resort)("the engine panicked in a commit"),
         }
-        shared.journal.lock().unwrap_or_else(PoisonError::into_inner).committed(batch.journal);
+        shared.journal().committed(batch.journal);
         shared.recent.committed(shared.view().durable, &batch.changes, &batch.touched);
         {
             let mut view = shared.view_mut();

@@ -37,8 +37,6 @@ pub struct Shared {
     pub watch: Watch,
     /// Where ids come from.
     pub minter: Minter,
-    /// Where the newest progress of endpoints lies.
-    pub journal: Mutex<Journal>,
     /// What was accepted a moment ago.
     pub recent: Recent,
     /// Who is told of changes.
@@ -48,6 +46,7 @@ pub struct Shared {
     view: RwLock<View>,
     statistics: Mutex<Statistics>,
     traffic: Mutex<Traffic>,
+    journal: Mutex<Journal>,
 }
 
 /// What was committed last; endpoints may be those of a batch that is being committed.
@@ -145,6 +144,11 @@ impl Shared {
     /// Each endpoint's attempts of the last day.
     pub fn traffic(&self) -> MutexGuard<'_, Traffic> {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the newest progress of endpoints lies.
+    pub fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entries of a family of keys, in the given order.

@@ -1,10 +1,7 @@
 //! A batch in the making: rows and the state that goes with them, seen by the writer as if they were stored. What
 //! one request did can be taken back without touching the others of the batch.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::PoisonError,
-};
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::{
     Change, Minute, StoreError, codec,
@@ -227,7 +224,7 @@ impl<'a> Work<'a> {
     /// The rows of the progress that this batch changed, and of what has to make room for it.
     fn put_progress(&mut self) -> Result<Plan, StoreError> {
         let plan = {
-            let journal = self.shared.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            let journal = self.shared.journal();
             let size = |id| journal::size_of(self.endpoints.get(&id).and_then(Option::as_ref));
             journal.plan(self.endpoints.keys().copied().collect(), size)
         };

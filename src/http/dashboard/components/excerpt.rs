@@ -3,27 +3,37 @@
 use maud::{Markup, html};
 
 use super::copy_button;
+use crate::domain::json_text;
 
 /// Bytes of HTML that a text may become. A page has 100 KB, and more in it than one text.
 const ROOM: usize = 32 << 10;
 
 /// The beginning of a text that has room on a page, and whether that is all of it.
 pub fn excerpt(text: &str) -> (&str, bool) {
-    let mut room = ROOM;
-    for (at, character) in text.char_indices() {
-        // As long as it is when escaped.
-        let length = match character {
+    let shown = cut(text, ROOM);
+    (shown, shown.len() == text.len())
+}
+
+/// JSON text laid out to be read, as far as [`excerpt`] can show of it.
+pub fn laid_out(json: &str) -> String {
+    json_text::pretty_up_to(json, ROOM)
+}
+
+/// The beginning of a text that takes no more than so many bytes once its markup is escaped.
+pub fn cut(text: &str, most: usize) -> &str {
+    let mut length = 0;
+    for (at, letter) in text.char_indices() {
+        length += match letter {
             '"' => 6,
             '&' => 5,
             '<' | '>' => 4,
             other => other.len_utf8(),
         };
-        match room.checked_sub(length) {
-            Some(left) => room = left,
-            None => return (text.get(..at).unwrap_or_default(), false),
+        if length > most {
+            return &text[..at];
         }
     }
-    (text, true)
+    text
 }
 
 /// A text to read and to copy, as far as there is room, with a choice of ways to look at it: each a word, a path, and

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::{
     super::{
         super::{
-            components::{Field, FormErrors, excerpt},
+            components::{Field, FormErrors, excerpt, laid_out},
             form::{Body, Form, number},
             layout::{self, Tab, View},
             page::{Page, Shown},
@@ -71,7 +71,7 @@ impl Draft {
     async fn like(page: &Page, id: EventId) -> Result<Self, Problem> {
         let shown = events::show(page.api(), &page.caller::<CanRead>()?, id).await?;
         let object = shown.body.object();
-        let object = json_text::pretty(&String::from_utf8_lossy(&object));
+        let object = laid_out(&String::from_utf8_lossy(&object));
         if !excerpt(&object).1 {
             return Err(Problem::new(Kind::TooLarge, "the event is too large to be changed on a page"));
         }

@@ -11,7 +11,7 @@ use super::super::{
     logs,
 };
 use crate::{
-    domain::{delivery::Delivery, ids::EventId, json_text, time::Timestamp},
+    domain::{delivery::Delivery, ids::EventId, time::Timestamp},
     http::{
         api::events::{self, ShownEvent},
         auth::{CanPost, CanRead},
@@ -53,7 +53,7 @@ pub async fn show(page: Page) -> Shown {
     };
     let object = String::from_utf8_lossy(&shown.body.object()).into_owned();
     let actions = html! {
-        @if page.can::<CanPost>() && components::excerpt(&json_text::pretty(&object)).1 { a.btn href={ "/events/send?like=" (event.id) } { "Send one like it" } }
+        @if page.can::<CanPost>() && components::excerpt(&components::laid_out(&object)).1 { a.btn href={ "/events/send?like=" (event.id) } { "Send one like it" } }
     };
     let view = View::new(Tab::Events, event.event_type.as_str()).crumb(event.id.to_string(), None);
     Ok(page.show(view.lede(lede(&shown)).actions(actions).body(body)))
@@ -109,7 +109,7 @@ fn deliveries(page: &Page, shown: &ShownEvent) -> Markup {
 
 fn payload(shown: &ShownEvent, place: &str, raw: bool) -> Markup {
     let sent = String::from_utf8_lossy(shown.body.bytes());
-    let text = if raw { sent.into_owned() } else { json_text::pretty(&sent) };
+    let text = if raw { sent.into_owned() } else { components::laid_out(&sent) };
     let raw_place = format!("{place}?view=raw#body");
     let pretty_place = format!("{place}#body");
     let ways = [("Pretty", &*pretty_place, !raw), ("Raw", &*raw_place, raw)];

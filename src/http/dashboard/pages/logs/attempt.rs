@@ -6,10 +6,10 @@ use maud::{Markup, html};
 
 use super::{
     super::super::{
-        components::{clock_seconds, copy_button, fine_millis},
+        components::{clock_seconds, copy_button, cut, fine_millis},
         page::Page,
     },
-    code_in_words, payload,
+    code_in_words,
 };
 use crate::domain::attempt::{Attempt, Response, Timing};
 
@@ -109,7 +109,7 @@ fn placed(parts: &[(&'static str, &'static str, Option<Duration>)], whole: Durat
 
 fn answer(response: &Response) -> Markup {
     let body = String::from_utf8_lossy(&response.body);
-    let shown = payload::cut(&body, MOST_BODY);
+    let shown = cut(&body, MOST_BODY);
     let kind = response.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| &**value);
     html! {
         div.blk {
@@ -117,7 +117,7 @@ fn answer(response: &Response) -> Markup {
                 h3 {
                     "Response " span.sub {
                         (code_in_words(response.code))
-                        @if let Some(kind) = kind { ", " (payload::cut(kind, 100)) }
+                        @if let Some(kind) = kind { ", " (cut(kind, 100)) }
                         ", " (response.body.len()) @if response.truncated { " bytes kept of more" } @else { " bytes" }
                     }
                 }
@@ -142,7 +142,7 @@ pub fn headers<'a>(id: &str, all: impl Iterator<Item = (&'a str, &'a str)>) -> M
         dl.hdrs id=(id) {
             @for (name, value) in all {
                 dt { (name) ":" }
-                dd { @let shown = payload::cut(value, MOST_VALUE); (shown) @if shown.len() < value.len() { " " span.sub { "… " (value.len()) " bytes" } } }
+                dd { @let shown = cut(value, MOST_VALUE); (shown) @if shown.len() < value.len() { " " span.sub { "… " (value.len()) " bytes" } } }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::payload;
+use super::super::super::components;
 
 /// A body up to this length stands in the command; a longer one is read from a file beside it.
 const LONGEST_BODY: usize = 4_000;
@@ -32,7 +32,7 @@ pub fn curl(url: &str, headers: &BTreeMap<String, String>, body: &str, file: &st
         command.push_str("--data-binary ");
         command.push_str(&quoted(&format!("@{file}")));
     }
-    (payload::cut(&command, LONGEST).len() == command.len()).then_some(command)
+    (components::cut(&command, LONGEST).len() == command.len()).then_some(command)
 }
 
 /// As one word of a POSIX shell.

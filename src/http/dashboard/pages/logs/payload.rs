@@ -5,7 +5,7 @@ use actix_web::http::{StatusCode, header};
 use maud::{Markup, PreEscaped, html};
 
 use super::super::super::{
-    components::copy_button,
+    components::{copy_button, cut},
     page::{Page, Shown},
     response,
 };
@@ -52,27 +52,6 @@ pub fn blocks(id: DeliveryId, payload: &str) -> Markup {
                 p.sub.gap { @if raw.len() < payload.len() { "This is its beginning. " } (file) }
             }
         }
-    }
-}
-
-/// The beginning of a text that takes no more than so many bytes once its markup is escaped.
-pub fn cut(text: &str, most: usize) -> &str {
-    let mut length = 0;
-    for (at, letter) in text.char_indices() {
-        length += escaped_length(letter);
-        if length > most {
-            return &text[..at];
-        }
-    }
-    text
-}
-
-fn escaped_length(letter: char) -> usize {
-    match letter {
-        '"' => 6,
-        '&' => 5,
-        '<' | '>' => 4,
-        other => other.len_utf8(),
     }
 }
 

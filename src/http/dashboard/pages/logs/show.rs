@@ -156,7 +156,7 @@ fn details(page: &Page, shown: &ShownDelivery) -> Markup {
     match &shown.endpoint {
         Some(endpoint) => {
             facts.push(("Endpoint", html! { a href={ "/endpoints/" (endpoint.id) } { (name(endpoint)) } }));
-            facts.push(("Address", address(payload::cut(&endpoint.url, 600))));
+            facts.push(("Address", address(components::cut(&endpoint.url, 600))));
         }
         None => facts.push(("Endpoint", html! { span.mono { (delivery.endpoint_id) } " " span.sub { "deleted" } })),
     }
