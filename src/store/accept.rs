@@ -171,6 +171,7 @@ fn put_event(
     };
     let inline = if body.bytes().len() <= INLINE_BODY { &body.bytes()[..] } else { &[] };
     work.put_record(&Row::Event(event.key), &stored, inline)?;
+    work.note_type(&event.event_type, event.key.as_u128());
     if inline.is_empty() {
         long::put_bytes(work, &Row::Body(event.key), body.bytes())?;
     }

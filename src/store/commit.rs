@@ -189,6 +189,7 @@ impl Writer {
             Err(_) => (self.last_resort)("the engine panicked in a commit"),
         }
         shared.journal().committed(batch.journal);
+        *shared.type_blocks() = batch.type_blocks;
         shared.recent.committed(shared.view().durable, &batch.changes, &batch.touched);
         {
             let mut view = shared.view_mut();

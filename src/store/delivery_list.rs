@@ -10,7 +10,7 @@ use super::{
     reading,
     shared::Shared,
     stored::{Life, Progress},
-    streams::{Budget, Look, Stream},
+    streams::{self, Budget, Stream},
 };
 use crate::domain::{
     account::Account,
@@ -31,38 +31,15 @@ impl Store {
     ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
         let shared = self.shared();
         let budget = Budget::new(MOST_LOOKED_AT);
-        let mut found = Page { items: Vec::new(), next: None };
+        let nothing = Page { items: Vec::new(), next: None };
         let bounds = Bounds::of(shared, filter.since, filter.until, page.after.map(DeliveryId::as_u128));
-        let Some((low, high)) = bounds.range() else { return Ok(found) };
+        let Some((low, high)) = bounds.range() else { return Ok(nothing) };
         let plan = Plan { shared, budget: &budget, ids: low..u128::MAX, filter };
-        let Some(mut stream) = plan.stream()? else { return Ok(found) };
-
-        // What the page goes on below is above everything that was not looked at.
-        let mut bound = high;
-        loop {
-            let id = match stream.at_or_below(bound)? {
-                Look::Found(id) if !budget.is_spent() => id,
-                Look::End => return Ok(found),
-                Look::Found(from) | Look::Spent(from) => {
-                    found.next = Some(DeliveryId::from_u128(from.saturating_add(1)));
-                    return Ok(found);
-                }
-            };
-            budget.spend();
-            if let Some((stored, _)) = shared.past_damage(reading::delivery(shared, DeliveryId::from_u128(id)))?
-                && matches(filter, &stored.delivery)
-            {
-                if found.items.len() >= page.limit {
-                    found.next = found.items.last().map(|delivery| delivery.id);
-                    return Ok(found);
-                }
-                found.items.push(stored.delivery);
-            }
-            match id.checked_sub(1) {
-                Some(below) => bound = below,
-                None => return Ok(found),
-            }
-        }
+        let Some(mut stream) = plan.stream()? else { return Ok(nothing) };
+        streams::page(&mut stream, &budget, high, page.limit, DeliveryId::from_u128, |id| {
+            let read = shared.past_damage(reading::delivery(shared, id))?;
+            Ok(read.map(|(stored, _)| stored.delivery).filter(|delivery| matches(filter, delivery)))
+        })
     }
 }
 
@@ -109,6 +86,7 @@ impl<'a> Plan<'a> {
             None if pending => selective.push(self.pending()),
             None => selective.push(self.of_account_or_all()),
         }
+        selective.extend(filter.event_type.as_ref().map(|name| Stream::of_type(self.shared, self.budget, name)));
         Ok(Some(if selective.len() == 1 { selective.remove(0) } else { Stream::AllOf(selective) }))
     }
 

@@ -71,8 +71,9 @@ pub fn write(
         }
     }
     work.put_record(&Row::Delivery(after.delivery.id), after, inline)?;
-    if before.is_some() {
-        touch(work, &after.delivery, after.delivery.is_fresh());
+    match before {
+        Some(_) => touch(work, &after.delivery, after.delivery.is_fresh()),
+        None => work.note_type(&after.delivery.event_type, after.delivery.id.as_u128()),
     }
     count(work, before, Some(after))
 }

@@ -7,6 +7,7 @@ use super::{
     long, reading,
     shared::Shared,
     stored::{Latest, unpack_attempt},
+    streams::{self, Budget, Stream},
 };
 use crate::domain::{
     attempt::Attempt,
@@ -41,33 +42,18 @@ impl Store {
     ) -> Result<Page<Event, EventKey>, StoreError> {
         let shared = self.shared();
         let bounds = Bounds::of(shared, filter.since, filter.until, page.after.map(EventKey::as_u128));
-        let mut found = Page { items: Vec::new(), next: None };
-        let Some((low, high)) = bounds.range() else { return Ok(found) };
+        let Some((low, high)) = bounds.range() else { return Ok(Page { items: Vec::new(), next: None }) };
         let prefix = match &filter.account {
             Some(account) if !account.is_default() => keys::events_of(account),
             _ => keys::all_of(kind::EVENT),
         };
-        let from = keys::with_id(&prefix, low);
-        let to = keys::end_of(&keys::with_id(&prefix, high));
-        let mut last = None;
-        for (looked_at, entry) in shared.engine.range(&from, &to, Order::Descending).enumerate() {
-            let entry = entry?;
-            if looked_at == MOST_LOOKED_AT {
-                found.next = last;
-                break;
-            }
-            let key = EventKey::from_u128(keys::last_id(&entry.key).unwrap_or(0));
-            let Some((stored, _)) = shared.past_damage(reading::event(shared, key))? else { continue };
-            if matches(filter, &stored.event) {
-                if found.items.len() >= page.limit {
-                    found.next = last;
-                    break;
-                }
-                found.items.push(stored.event);
-            }
-            last = Some(key);
-        }
-        Ok(found)
+        let budget = Budget::new(MOST_LOOKED_AT);
+        let mut streams = vec![Stream::index(shared, &budget, prefix, low..u128::MAX)];
+        streams.extend(filter.event_type.as_ref().map(|name| Stream::of_type(shared, &budget, name)));
+        streams::page(&mut Stream::AllOf(streams), &budget, high, page.limit, EventKey::from_u128, |key| {
+            let read = shared.past_damage(reading::event(shared, key))?;
+            Ok(read.map(|(stored, _)| stored.event).filter(|event| matches(filter, event)))
+        })
     }
 
     /// One delivery.

@@ -26,8 +26,11 @@
 //! | `O` account, 0, event | nothing: the event is of this account, which is not `default` |
 //! | `I` text | which event a producer gave this id |
 //! | `K` digest | which event came with this `Idempotency-Key` |
+//! | `V` type, 0, id | nothing: in the block of ids that begins with this one there is something of this type |
+//! | `V` 0, id | nothing: a block of ids begins with this one |
 //!
-//! `U`, `R`, `S` and `C` follow from the `D` row alone: see [`super::delivery_rows::index_rows`].
+//! `U`, `R`, `S` and `C` follow from the `D` row alone: see [`super::delivery_rows::index_rows`]. `V`: see
+//! [`super::type_blocks`].
 //!
 //! Written by changes of settings, and once a batch or less:
 //!
@@ -88,6 +91,10 @@ pub enum Row {
     Extra(EventKey, DeliveryId),
     /// `O`
     OfAccount(Account, EventKey),
+    /// `V` type
+    OfType(EventTypeName, u128),
+    /// `V` 0
+    Block(u128),
     /// `I`
     ProducerId(EventId),
     /// `K`
@@ -147,6 +154,7 @@ pub mod kind {
     pub const CODE: u8 = b'C';
     pub const EXTRA: u8 = b'X';
     pub const OF_ACCOUNT: u8 = b'O';
+    pub const OF_TYPE: u8 = b'V';
     pub const PRODUCER_ID: u8 = b'I';
     pub const IDEMPOTENCY: u8 = b'K';
     pub const ENDPOINT: u8 = b'N';
@@ -161,7 +169,7 @@ pub mod kind {
     pub const META: u8 = b'Z';
 
     /// All of them, in the order of keys.
-    pub const ALL: [u8; 23] = *b"ABCDEHIJKLMNOPQRSTUWXYZ";
+    pub const ALL: [u8; 24] = *b"ABCDEHIJKLMNOPQRSTUVWXYZ";
 }
 
 impl Row {
@@ -190,6 +198,8 @@ impl Row {
             Self::OfAccount(account, event) => {
                 join(kind::OF_ACCOUNT, &[account.as_str().as_bytes(), &[0], &event.to_be_bytes()])
             }
+            Self::OfType(name, first) => join(kind::OF_TYPE, &[name.as_str().as_bytes(), &[0], &first.to_be_bytes()]),
+            Self::Block(first) => join(kind::OF_TYPE, &[&[0], &first.to_be_bytes()]),
             Self::ProducerId(id) => join(kind::PRODUCER_ID, &[id.as_str().as_bytes()]),
             Self::Idempotency(digest) => join(kind::IDEMPOTENCY, &[digest]),
             Self::Endpoint(id) => join(kind::ENDPOINT, &[&id.to_be_bytes()]),
@@ -253,6 +263,10 @@ impl Row {
                 let account = bytes.text_to_nul()?.parse().ok()?;
                 Self::OfAccount(account, EventKey::from_be_bytes(bytes.take()?))
             }
+            kind::OF_TYPE => match bytes.text_to_nul()? {
+                "" => Self::Block(u128::from_be_bytes(bytes.take()?)),
+                name => Self::OfType(name.parse().ok()?, u128::from_be_bytes(bytes.take()?)),
+            },
             kind::PRODUCER_ID => Self::ProducerId(std::str::from_utf8(bytes.rest()).ok()?.parse().ok()?),
             kind::IDEMPOTENCY => Self::Idempotency(bytes.take()?),
             kind::ENDPOINT => Self::Endpoint(bytes.endpoint()?),

@@ -14,6 +14,7 @@
 //! is read in its older version for as long as it lies there (see [`super::codec::Record::upgrade`]).
 
 mod step_1_to_2;
+mod step_2_to_3;
 
 use std::{
     fs::{self, File},
@@ -39,7 +40,7 @@ const SPARE: u64 = 16 << 20;
 type Step = fn(&dyn Engine, &mut Manifest) -> Result<(), StoreError>;
 
 /// From format 1 to 2, from 2 to 3, and so on.
-const STEPS: [Step; 1] = [step_1_to_2::run];
+const STEPS: [Step; 2] = [step_1_to_2::run, step_2_to_3::run];
 const _: () = assert!(STEPS.len() + 1 == FORMAT as usize);
 
 /// Clears up after a migration that was cut short. To be called before anything asks whether there is a store.
@@ -103,16 +104,22 @@ pub fn bring_up_to_date(directory: &Path, cache: u64) -> Result<(), OpenError> {
 fn step_by_step(store: &Path, cache: u64) -> Result<(), OpenError> {
     let mut manifest = Manifest::read(store)?;
     let engine = engine::open(manifest.engine, &store.join(manifest.engine.name()), cache)?;
+    bring_rows_up_to_date(&*engine, &mut manifest)?;
+    drop(engine);
+    manifest.write(store)
+}
+
+/// Changes the rows of an engine that nobody else uses, and that need not be left as they were.
+pub fn bring_rows_up_to_date(engine: &dyn Engine, manifest: &mut Manifest) -> Result<(), OpenError> {
     for (from, step) in (1..).zip(STEPS) {
         if from < manifest.format {
             continue;
         }
-        step(&*engine, &mut manifest).map_err(|error| OpenError::Damaged(error.to_string()))?;
+        step(engine, manifest).map_err(|error| OpenError::Damaged(error.to_string()))?;
         manifest.format = from + 1;
         tracing::info!(format = manifest.format, "migrated");
     }
-    drop(engine);
-    manifest.write(store)
+    Ok(())
 }
 
 fn put_in_place(directory: &Path) -> Result<(), OpenError> {

@@ -42,6 +42,7 @@ mod statistics;
 mod stored;
 mod streams;
 mod traffic;
+mod type_blocks;
 mod verify;
 mod waiting;
 mod witness;

@@ -4,6 +4,7 @@
 //!
 //! Near the quota the same is done before its time: the oldest of what is completed goes, never what waits.
 
+mod blocks;
 mod sweep;
 
 use std::{
@@ -60,6 +61,8 @@ struct Place {
     ended: Option<Timestamp>,
     /// What it left, by weight.
     left: u64,
+    /// All blocks of ids that begin before this one were looked at.
+    block: u128,
 }
 
 /// What one look found.
@@ -83,7 +86,8 @@ impl Store {
             Some(began) if now.since(began) < round => place,
             _ => Place { began: Some(now), ..Place::default() },
         };
-        self.prune_step(&self.inner.walk, place, before, true).await
+        let more = self.prune_step(&self.inner.walk, place, before, true).await?;
+        if more { Ok(true) } else { self.prune_blocks(before).await }
     }
 
     /// If the store nears its quota: deletes some of what was completed, the oldest first, whatever its age; true while

@@ -194,7 +194,7 @@ impl<'a> Rebuild<'a> {
         self.write_meta(id)?;
         self.failed.take().map_or(Ok(()), Err)?;
         (self.on_progress)(self.read, self.read);
-        self.output.flush()
+        self.output.finish()
     }
 
     fn cursor(&mut self, kind: u8) -> Cursor<'a> {

@@ -18,6 +18,7 @@ use super::{
     statistics::Statistics,
     stored::{Life, Meta, Progress},
     traffic::Traffic,
+    type_blocks::TypeBlocks,
 };
 use crate::{
     clock::Clock,
@@ -47,6 +48,7 @@ pub struct Shared {
     statistics: Mutex<Statistics>,
     traffic: Mutex<Traffic>,
     journal: Mutex<Journal>,
+    type_blocks: Mutex<TypeBlocks>,
 }
 
 /// What was committed last; endpoints may be those of a batch that is being committed.
@@ -108,6 +110,7 @@ impl Shared {
             view: RwLock::new(View { endpoints, meta, durable }),
             statistics: Mutex::default(),
             traffic,
+            type_blocks: Mutex::default(),
         })
     }
 
@@ -149,6 +152,11 @@ impl Shared {
     /// Where the newest progress of endpoints lies.
     pub fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The block of types that new ids go to; while a batch is in the making, that has it.
+    pub fn type_blocks(&self) -> MutexGuard<'_, TypeBlocks> {
+        self.type_blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entries of a family of keys, in the given order.

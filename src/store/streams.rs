@@ -5,11 +5,13 @@
 use std::{cell::Cell, collections::BinaryHeap, ops::Range};
 
 use super::{
-    StoreError,
+    Page, StoreError,
     engine::{Entries, Order},
     keys::{self, Prefix},
     shared::Shared,
+    type_blocks,
 };
+use crate::domain::event_type::EventTypeName;
 
 /// How many rows a page may still look at.
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub enum Stream<'a> {
     AllOf(Vec<Stream<'a>>),
     /// Those that any of these has.
     AnyOf(AnyOf<'a>),
+    /// All that there may be in the blocks that hold something of a type: to be joined with an index.
+    OfType(OfType<'a>),
 }
 
 impl<'a> Stream<'a> {
@@ -60,17 +64,60 @@ impl<'a> Stream<'a> {
             Self::Index(index) => index.at_or_below(bound),
             Self::AllOf(streams) => all_at_or_below(streams, bound),
             Self::AnyOf(any) => any.at_or_below(bound),
+            Self::OfType(of_type) => of_type.at_or_below(bound),
         }
     }
 
     /// An index's ids within a range.
     pub fn index(shared: &'a Shared, budget: &'a Budget, prefix: Prefix, ids: Range<u128>) -> Self {
-        Self::Index(Index { shared, budget, prefix, ids, entries: None, head: Head::Unread })
+        Self::Index(Index::new(shared, budget, prefix, ids))
+    }
+
+    /// The ids that may be of a type.
+    pub fn of_type(shared: &'a Shared, budget: &'a Budget, name: &EventTypeName) -> Self {
+        let blocks = Index::new(shared, budget, keys::of_type(name), 0..u128::MAX);
+        Self::OfType(OfType { blocks, block: None })
     }
 
     /// Those that any of these has.
     pub fn any_of(streams: Vec<Self>) -> Self {
         Self::AnyOf(AnyOf { streams, heads: None })
+    }
+}
+
+/// A page of what a stream leads to, from `high` down: what `read` makes of an id, unless that is nothing.
+pub fn page<T, Id: Copy>(
+    stream: &mut Stream,
+    budget: &Budget,
+    high: u128,
+    limit: usize,
+    id_of: impl Fn(u128) -> Id,
+    read: impl Fn(Id) -> Result<Option<T>, StoreError>,
+) -> Result<Page<T, Id>, StoreError> {
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut last = None;
+    let mut bound = high;
+    loop {
+        let id = match stream.at_or_below(bound)? {
+            Look::Found(id) if !budget.is_spent() => id,
+            Look::End => return Ok(page),
+            // The page goes on below what is above everything that was not looked at.
+            Look::Found(from) | Look::Spent(from) => {
+                return Ok(Page { next: Some(id_of(from.saturating_add(1))), ..page });
+            }
+        };
+        budget.spend();
+        if let Some(item) = read(id_of(id))? {
+            if page.items.len() >= limit {
+                return Ok(Page { next: last, ..page });
+            }
+            page.items.push(item);
+            last = Some(id_of(id));
+        }
+        match id.checked_sub(1) {
+            Some(below) => bound = below,
+            None => return Ok(page),
+        }
     }
 }
 
@@ -113,7 +160,11 @@ enum Head {
 /// A leap over more rows than this is made by a new look-up.
 const STEPS: usize = 8;
 
-impl Index<'_> {
+impl<'a> Index<'a> {
+    fn new(shared: &'a Shared, budget: &'a Budget, prefix: Prefix, ids: Range<u128>) -> Self {
+        Self { shared, budget, prefix, ids, entries: None, head: Head::Unread }
+    }
+
     fn at_or_below(&mut self, bound: u128) -> Result<Look, StoreError> {
         let mut steps = 0;
         loop {
@@ -139,6 +190,31 @@ impl Index<'_> {
                 None => Head::End,
             };
         }
+    }
+}
+
+/// A type's blocks.
+pub struct OfType<'a> {
+    blocks: Index<'a>,
+    /// That which the last answer lies in.
+    block: Option<Range<u128>>,
+}
+
+impl OfType<'_> {
+    fn at_or_below(&mut self, bound: u128) -> Result<Look, StoreError> {
+        let block = match &self.block {
+            Some(block) if block.start <= bound => block,
+            _ => {
+                let first = match self.blocks.at_or_below(bound)? {
+                    Look::Found(first) => first,
+                    end => return Ok(end),
+                };
+                self.blocks.budget.spend();
+                let end = type_blocks::end_of_block(&*self.blocks.shared.engine, first)?;
+                self.block.insert(first..end)
+            }
+        };
+        Ok(Look::Found(bound.min(block.end.saturating_sub(1))))
     }
 }
 

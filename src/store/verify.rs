@@ -9,16 +9,17 @@ mod finding;
 mod indexes;
 mod settings;
 mod tally;
+mod types;
 
 use std::{collections::HashMap, path::Path};
 
 use sha2::{Digest as _, Sha256};
 
-use self::tally::Tally;
 pub use self::{
     events::is_in_block,
     finding::{Finding, Group},
 };
+use self::{tally::Tally, types::Types};
 use super::{
     OpenError, StoreError, codec, directory,
     engine::{Engine, Entry},
@@ -108,12 +109,14 @@ fn check_with(engine: &dyn Engine, on_progress: OnProgress<'_>) -> Report {
         progress: HashMap::new(),
         counted: HashMap::new(),
         tally: Tally::new(),
+        types: Types::default(),
         expected_rows: 0,
         on_progress,
     };
     check.meta_and_progress();
     check.events_and_deliveries();
     check.indexes();
+    check.blocks_of_types();
     check.settings();
     check.other_rows();
     if !check.tally.is_even() {
@@ -135,6 +138,7 @@ struct Check<'a> {
     counted: HashMap<EndpointId, Counted>,
     /// Of the rows that lead to events and deliveries.
     tally: Tally,
+    types: Types,
     /// About how many rows there are.
     expected_rows: u64,
     on_progress: OnProgress<'a>,

@@ -12,8 +12,10 @@ use super::{
     recent::Touched,
     shared::Shared,
     stored::{Life, Meta, Progress, StoredDelivery},
+    type_blocks::TypeBlocks,
 };
 use crate::domain::{
+    event_type::EventTypeName,
     ids::{DeliveryId, EndpointId},
     time::Timestamp,
 };
@@ -31,10 +33,13 @@ pub struct Work<'a> {
     rows: HashMap<Vec<u8>, Option<Vec<u8>>>,
     /// Of touched endpoints; `None`: it is to be removed.
     endpoints: HashMap<EndpointId, Option<Progress>>,
+    type_blocks: TypeBlocks,
     undo: Vec<Undo>,
     meta_before: Meta,
     changes_before: usize,
     touched_before: usize,
+    /// Whether the request changed the blocks of types.
+    noted: bool,
 }
 
 /// What was in the batch before.
@@ -59,6 +64,8 @@ pub struct Finished {
     pub touched: Vec<Touched>,
     /// Where the progress of endpoints is written.
     pub journal: Plan,
+    /// The block that the next ids go to.
+    pub type_blocks: TypeBlocks,
 }
 
 impl<'a> Work<'a> {
@@ -73,9 +80,11 @@ impl<'a> Work<'a> {
             touched: Vec::new(),
             rows: HashMap::new(),
             endpoints: HashMap::new(),
+            type_blocks: std::mem::take(&mut shared.type_blocks()),
             undo: Vec::new(),
             changes_before: 0,
             touched_before: 0,
+            noted: false,
         }
     }
 
@@ -85,6 +94,7 @@ impl<'a> Work<'a> {
         self.meta_before.clone_from(&self.meta);
         self.changes_before = self.changes.len();
         self.touched_before = self.touched.len();
+        self.noted = false;
     }
 
     /// Undoes what was done since [`Self::begin`].
@@ -100,6 +110,9 @@ impl<'a> Work<'a> {
         self.meta.clone_from(&self.meta_before);
         self.changes.truncate(self.changes_before);
         self.touched.truncate(self.touched_before);
+        if self.noted {
+            self.type_blocks.forget();
+        }
     }
 
     /// A delivery, and its latest attempt if that lies with it.
@@ -141,6 +154,14 @@ impl<'a> Work<'a> {
             None => Undo::NoRow(key),
         };
         self.undo.push(undo);
+    }
+
+    /// Has lists by type find what is stored under this new id.
+    pub fn note_type(&mut self, event_type: &EventTypeName, id: u128) {
+        let mut blocks = std::mem::take(&mut self.type_blocks);
+        blocks.note(event_type, id, |row| self.put(row.key(), Vec::new()));
+        self.type_blocks = blocks;
+        self.noted = true;
     }
 
     /// An endpoint's progress; `None` if nothing is known of it.
@@ -205,6 +226,7 @@ impl<'a> Work<'a> {
     /// Adds the rows that are written once a batch. `None`: there is nothing to write.
     pub fn finish(mut self, minutes: &[Minute]) -> Result<Option<Finished>, StoreError> {
         if self.rows.is_empty() && self.endpoints.is_empty() && minutes.is_empty() {
+            *self.shared.type_blocks() = self.type_blocks;
             return Ok(None);
         }
         for minute in minutes {
@@ -217,8 +239,8 @@ impl<'a> Work<'a> {
         let meta = self.meta.clone();
         self.put_record(&Row::Meta, &meta, &[])?;
         let writes = self.rows.into_iter().collect();
-        let (endpoints, changes, touched) = (self.endpoints, self.changes, self.touched);
-        Ok(Some(Finished { writes, endpoints, meta, changes, touched, journal }))
+        let Self { endpoints, changes, touched, type_blocks, .. } = self;
+        Ok(Some(Finished { writes, endpoints, meta, changes, touched, journal, type_blocks }))
     }
 
     /// The rows of the progress that this batch changed, and of what has to make room for it.

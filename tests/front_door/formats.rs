@@ -10,24 +10,30 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::backup::{restore, succeed};
 use crate::support::api::id;
 use crate::support::clock::TestClock;
 use crate::support::server::{Setup, mythichooks};
 use crate::support::wait::until;
 use crate::support::{Api, Receiver, Server};
 
-const NEWEST: u64 = 2;
+const NEWEST: u64 = 3;
 
-fn fixture(format: u64) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/stores/format-{format}"))
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores").join(name)
 }
 
 /// Unpacks the store of a format into the setup's data directory; what is in it, and a clock at the time when it was made.
 fn unpack(setup: &Setup, format: u64) -> (Value, TestClock) {
-    let archive = fixture(format).join("data.tar.gz");
+    let fixture = fixture(&format!("format-{format}"));
+    let archive = fixture.join("data.tar.gz");
     let done = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(setup.root()).status().unwrap();
     assert!(done.success());
-    let contents = fs::read_to_string(fixture(format).join("contents.json")).unwrap();
+    what_it_holds(setup, &fixture)
+}
+
+fn what_it_holds(setup: &Setup, fixture: &Path) -> (Value, TestClock) {
+    let contents = fs::read_to_string(fixture.join("contents.json")).unwrap();
     let contents: Value = serde_json::from_str(&contents).unwrap();
     let mut clock = TestClock::new(setup.root());
     clock.set_ms(contents["made_at_ms"].as_i64().unwrap() + 2_000);
@@ -156,6 +162,36 @@ fn format_1() {
 #[test]
 fn format_2() {
     opens_whole(2);
+}
+
+#[test]
+fn format_3() {
+    opens_whole(3);
+}
+
+/// A backup is restored in this release's format, whichever it was made in.
+fn is_restored_whole(fixture: &str) {
+    let setup = Server::setup().documented_schedule();
+    let fixture = self::fixture(fixture);
+    let (contents, mut clock) = what_it_holds(&setup, &fixture);
+    succeed(&restore(&fixture.join("backup"), &setup.data_dir()));
+    fs::write(setup.data_dir().join("admin-token"), contents["admin_token"].as_str().unwrap()).unwrap();
+    assert!(manifest(&setup.data_dir().join("store")).contains(&format!("\nformat {NEWEST}\n")));
+    let mut server = setup.env("MYTHICHOOKS_TEST_CLOCK", clock.file()).start();
+    holds_all(&server.admin(), &contents);
+    goes_on(&server, &contents, &mut clock);
+    assert!(server.terminate().success());
+    server.verify_store();
+}
+
+#[test]
+fn a_backup_of_format_2() {
+    is_restored_whole("backup-of-format-2");
+}
+
+#[test]
+fn a_backup_of_format_3() {
+    is_restored_whole("format-3");
 }
 
 /// The four places of a migration where a death leaves something else behind, and what that is.

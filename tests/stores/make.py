@@ -4,8 +4,9 @@
     tests/stores/make.py BINARY DIRECTORY
 
 BINARY is a `mythichooks` of the release that writes the format, DIRECTORY e.g. `tests/stores/format-2`. It gets
-`data.tar.gz`, the data directory of a server that was stopped, and `contents.json`, what its API said last. Needs
-Python 3 alone. Run it once, when a format is released: a fixture that is made anew proves nothing.
+`data.tar.gz`, the data directory of a server that was stopped, `backup`, which that server made before, and
+`contents.json`, what its API said last. Needs Python 3 alone. Run it once, when a format is released: a fixture that
+is made anew proves nothing.
 """
 
 import http.server
@@ -54,6 +55,10 @@ class Api:
         self.base, self.token = base, token
 
     def __call__(self, method, path, body=None, headers=()):
+        text = self.raw(method, path, body, headers)
+        return json.loads(text) if text else None
+
+    def raw(self, method, path, body=None, headers=()):
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, method=method)
         request.add_header("authorization", "Bearer " + self.token)
@@ -62,8 +67,7 @@ class Api:
         for name, value in headers:
             request.add_header(name, value)
         with urllib.request.urlopen(request) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+            return answer.read()
 
     def all(self, name):
         return self("GET", f"/v1/{name}?limit=500")["data"]
@@ -183,6 +187,10 @@ def main(binary, directory):
             api = Api("http://" + listen.read_text().strip(), (data / "admin-token").read_text().strip())
             fill(api, receiver.server_port)
             said = contents(api)
+            (directory / "backup").write_bytes(api.raw("GET", "/v1/backup"))
+            # The backup is in it, and in itself.
+            said["audit-log"] = api.all("audit-log")
+            said["admin_token"] = api.token
         finally:
             server.send_signal(signal.SIGTERM)
             if server.wait() != 0:

@@ -18,10 +18,13 @@ use crate::store::{
     engine::{self, CommitError, Engine, EngineKind, Write, sync_files},
     keys::Row,
     manifest::{FORMAT, Manifest, StoreId},
+    migrate,
     stored::Meta,
     verify,
 };
 
+/// The first format of which backups were made.
+const FIRST: u32 = 2;
 /// A batch has at most so many writes.
 const BATCH: usize = 400;
 
@@ -86,7 +89,7 @@ pub fn restore(archive: impl Read, directory: &Path, options: RestoreOptions) ->
     if let Some(report) = restored.report.as_ref().filter(|report| !report.is_sound()) {
         return Err(RestoreError::Unsound(Box::new(report.clone())));
     }
-    let manifest = Manifest { format: restored.origin.format, engine: options.engine, id: restored.id };
+    let manifest = Manifest { format: FORMAT, engine: options.engine, id: restored.id };
     directory::finish(directory, manifest)?;
     target.keep();
     Ok(restored)
@@ -102,7 +105,7 @@ pub fn check_archive(archive: impl Read, scratch: &Path) -> Result<Restored, Res
 fn fill(archive: impl Read, directory: &Path, options: RestoreOptions) -> Result<Restored, RestoreError> {
     let mut archive = ArchiveReader::open(archive)?;
     match archive.manifest().format {
-        FORMAT => {}
+        FIRST..=FORMAT => {}
         found if found > FORMAT => return Err(OpenError::Newer { found, known: FORMAT }.into()),
         found => return Err(OpenError::Damaged(format!("no backup was ever made of a store in format {found}")).into()),
     }
@@ -124,6 +127,8 @@ fn fill(archive: impl Read, directory: &Path, options: RestoreOptions) -> Result
     // Closed and opened again: what is checked is what the next start will find.
     drop(engine);
     let engine = engine::open(options.engine, &files, options.cache)?;
+    let mut manifest = Manifest { format: archive.manifest().format, engine: options.engine, id };
+    migrate::bring_rows_up_to_date(&*engine, &mut manifest)?;
     let report = options.verify.then(|| verify::check(&*engine));
     drop(engine);
     sync_files(&files).map_err(directory::io_at(&files))?;

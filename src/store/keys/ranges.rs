@@ -4,6 +4,7 @@ use super::{EndStatus, class_byte, join, kind, status_byte, time_bytes};
 use crate::{
     domain::{
         account::Account,
+        event_type::EventTypeName,
         ids::{DeliveryId, EndpointId, EventKey},
         time::Timestamp,
     },
@@ -76,6 +77,16 @@ pub fn attempts_of(delivery: DeliveryId) -> Prefix {
 /// The events of an account other than `default`.
 pub fn events_of(account: &Account) -> Prefix {
     join(kind::OF_ACCOUNT, &[account.as_str().as_bytes(), &[0]])
+}
+
+/// The blocks of ids in which there is something of a type.
+pub fn of_type(name: &EventTypeName) -> Prefix {
+    join(kind::OF_TYPE, &[name.as_str().as_bytes(), &[0]])
+}
+
+/// Where blocks of ids begin.
+pub fn blocks() -> Prefix {
+    vec![kind::OF_TYPE, 0]
 }
 
 /// The first key behind all that begin with this prefix.

@@ -1,6 +1,7 @@
 //! Keys in words, for messages to people: ids only, never content.
 
 use super::Row;
+use crate::domain::ids::EventKey;
 
 /// A key in words.
 pub fn describe(key: &[u8]) -> String {
@@ -26,6 +27,11 @@ pub fn describe(key: &[u8]) -> String {
         Row::Code(code, id) => format!("the place of delivery {id} among those that were answered with {code}"),
         Row::Extra(event, id) => format!("the link from event {event} to its replayed delivery {id}"),
         Row::OfAccount(account, event) => format!("the place of event {event} in the log of account {account}"),
+        Row::OfType(name, first) => format!(
+            "the place of the block of ids from {} on among those that hold something of type {name}",
+            EventKey::from_u128(*first)
+        ),
+        Row::Block(first) => format!("the beginning of a block of ids with {}", EventKey::from_u128(*first)),
         Row::ProducerId(id) => format!("the producer's event id {id}"),
         Row::Idempotency(_) => "an idempotency key".to_owned(),
         Row::Endpoint(id) => format!("endpoint {id}"),

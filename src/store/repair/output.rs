@@ -8,6 +8,7 @@ use crate::store::{
     engine::{self, Engine, EngineKind, Write},
     keys::Row,
     stored::Meta,
+    type_blocks,
 };
 
 /// A batch has so many rows, and so many bytes.
@@ -38,8 +39,13 @@ impl Output {
         if self.batch.len() >= ROWS || self.bytes >= BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Has all of it on stable storage.
-    pub fn flush(&mut self) -> Result<(), RepairError> {
+    /// Adds what follows from all that was written, and has it on stable storage.
+    pub fn finish(&mut self) -> Result<(), RepairError> {
+        self.flush()?;
+        type_blocks::build(&*self.engine).map_err(|error| RepairError::Write(error.to_string()))
+    }
+
+    fn flush(&mut self) -> Result<(), RepairError> {
         self.bytes = 0;
         let batch = std::mem::take(&mut self.batch);
         self.engine.commit(batch).map_err(|error| RepairError::Write(error.to_string()))

@@ -14,5 +14,6 @@ mod properties;
 mod questions;
 mod repair;
 mod troubles;
+mod types;
 
 pub use making::*;

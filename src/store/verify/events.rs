@@ -64,6 +64,7 @@ impl<'a> Check<'a> {
             self.find_error(&row, &error);
         }
         expected_rows(stored, |row| self.tally.add(row));
+        self.is_found_by_type(&row, &event.event_type, key.as_u128());
         self.deliveries_before(walk, Some(event.first_delivery));
         let first = event.first_delivery.as_u128();
         for n in 0..event.delivery_count {
@@ -174,6 +175,7 @@ impl<'a> Check<'a> {
         for index in index_rows(&stored) {
             self.tally.add(&index.key());
         }
+        self.is_found_by_type(&row, &delivery.event_type, id.as_u128());
         self.attempts(walk, &stored, &inline, &attempts);
         if let Some(Some(progress)) = self.progress.get(&delivery.endpoint_id) {
             let waits = delivery.is_fresh() && progress.life != Life::Dropped;

@@ -68,6 +68,8 @@ impl Group {
             | Row::Code(..)
             | Row::Extra(..)
             | Row::OfAccount(..)
+            | Row::OfType(..)
+            | Row::Block(_)
             | Row::ProducerId(_)
             | Row::Idempotency(_) => Self::Indexes,
             Row::Endpoint(_) | Row::Progress(_) | Row::Journal(_) => Self::Endpoints,

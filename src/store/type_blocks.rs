@@ -1,0 +1,159 @@
+//! The index of events and deliveries by their type. A row for each of them would cost as much as the list that leads
+//! to it, so ids are cut into *blocks* of some hundred, and a type has one row in each block that holds something of
+//! it: a list by type reads the blocks that may have something, and passes over all others.
+//!
+//! A block goes from its first id, which has a row, to the next one's. What the rows say is never too little: every
+//! event and every delivery lies in a block that has a row for its type. It may be too much, for things that are gone.
+
+use std::collections::HashSet;
+
+use super::{
+    StoreError, codec,
+    engine::{Engine, Entries, Order, Write},
+    keys::{self, Row, kind},
+    stored::{StoredDelivery, StoredEvent},
+};
+use crate::domain::event_type::EventTypeName;
+
+/// A block is left when it has so many ids; in tests of the store fewer, so that small stores have many blocks.
+const BLOCK: u32 = if cfg!(test) { 4 } else { 128 };
+/// A batch of [`build`] has so many rows.
+const BATCH: usize = 400;
+
+/// The block that new ids go to.
+#[derive(Debug, Default)]
+pub struct TypeBlocks(Option<Open>);
+
+#[derive(Debug)]
+struct Open {
+    first: u128,
+    ids: u32,
+    types: HashSet<EventTypeName>,
+}
+
+impl TypeBlocks {
+    /// Notes something of a type under an id, which is greater than all before; the rows that this needs go to `put`.
+    pub fn note(&mut self, event_type: &EventTypeName, id: u128, mut put: impl FnMut(Row)) {
+        let open = match &mut self.0 {
+            Some(open) if open.ids < BLOCK => open,
+            left => {
+                put(Row::Block(id));
+                left.insert(Open { first: id, ids: 0, types: HashSet::new() })
+            }
+        };
+        open.ids += 1;
+        if !open.types.contains(event_type) {
+            open.types.insert(event_type.clone());
+            put(Row::OfType(event_type.clone(), open.first));
+        }
+    }
+
+    /// The rows of this block may not be stored: the next id begins another one.
+    pub fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// The end of the block that begins with this id: the first id of the next one.
+pub fn end_of_block(engine: &dyn Engine, first: u128) -> Result<u128, StoreError> {
+    let all = keys::blocks();
+    let from = keys::with_id(&all, first.saturating_add(1));
+    let next = engine.range(&from, &keys::end_of(&all), Order::Ascending).next().transpose()?;
+    Ok(next.and_then(|entry| keys::last_id(&entry.key)).unwrap_or(u128::MAX))
+}
+
+/// The first id of the block in which this id lies; `None`: it lies in none.
+pub fn block_of(engine: &dyn Engine, id: u128) -> Result<Option<u128>, StoreError> {
+    let all = keys::blocks();
+    let mut to = keys::with_id(&all, id);
+    to.push(0);
+    let found = engine.range(&all, &to, Order::Descending).next().transpose()?;
+    Ok(found.and_then(|entry| keys::last_id(&entry.key)))
+}
+
+/// Writes the rows for all that is stored in an engine that has none of them. What is damaged is passed over: no list
+/// shows it.
+pub fn build(engine: &dyn Engine) -> Result<(), StoreError> {
+    let mut events = Typed::<StoredEvent>::of(engine, kind::EVENT, |stored| stored.event.event_type);
+    let mut deliveries = Typed::<StoredDelivery>::of(engine, kind::DELIVERY, |stored| stored.delivery.event_type);
+    let (mut event, mut delivery) = (events.next()?, deliveries.next()?);
+    let mut blocks = TypeBlocks::default();
+    let mut rows: Vec<Write> = Vec::new();
+    loop {
+        let is_event = match (&event, &delivery) {
+            (Some((event, _)), Some((delivery, _))) => event < delivery,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (None, None) => break,
+        };
+        let next = if is_event {
+            std::mem::replace(&mut event, events.next()?)
+        } else {
+            std::mem::replace(&mut delivery, deliveries.next()?)
+        };
+        if let Some((id, event_type)) = next {
+            blocks.note(&event_type, id, |row| rows.push((row.key(), Some(Vec::new()))));
+        }
+        if rows.len() >= BATCH {
+            commit(engine, std::mem::take(&mut rows))?;
+        }
+    }
+    commit(engine, rows)
+}
+
+fn commit(engine: &dyn Engine, rows: Vec<Write>) -> Result<(), StoreError> {
+    engine.commit(rows).map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+/// The ids of one kind of records and the types that these are of, ascending.
+struct Typed<'a, R> {
+    entries: Entries<'a>,
+    type_of: fn(R) -> EventTypeName,
+}
+
+impl<'a, R: codec::Record> Typed<'a, R> {
+    fn of(engine: &'a dyn Engine, kind: u8, type_of: fn(R) -> EventTypeName) -> Self {
+        let all = keys::all_of(kind);
+        Self { entries: engine.range(&all, &keys::end_of(&all), Order::Ascending), type_of }
+    }
+
+    fn next(&mut self) -> Result<Option<(u128, EventTypeName)>, StoreError> {
+        for entry in self.entries.by_ref() {
+            let entry = entry?;
+            if let (Some(id), Ok((record, _))) = (keys::last_id(&entry.key), codec::decode(&entry.key, &entry.value)) {
+                return Ok(Some((id, (self.type_of)(record))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_has_one_row_for_each_of_its_types() {
+        let [common, rare] = ["a.common", "a.rare"].map(|name| name.parse::<EventTypeName>().unwrap());
+        let mut blocks = TypeBlocks::default();
+        let mut rows = Vec::new();
+        let ids = u128::from(BLOCK);
+        for id in 1..=2 * ids {
+            let event_type = if id == 2 * ids { &rare } else { &common };
+            blocks.note(event_type, id, |row| rows.push(row));
+        }
+        let second = ids + 1;
+        let expected = [
+            Row::Block(1),
+            Row::OfType(common.clone(), 1),
+            Row::Block(second),
+            Row::OfType(common.clone(), second),
+            Row::OfType(rare, second),
+        ];
+        assert_eq!(rows, expected);
+        blocks.forget();
+        rows.clear();
+        blocks.note(&common, 5_000, |row| rows.push(row));
+        assert_eq!(rows, [Row::Block(5_000), Row::OfType(common, 5_000)]);
+    }
+}
