@@ -8,7 +8,7 @@ use super::{delivery::CONNECTIONS, rate};
 use crate::{
     report::{Figure, Sample, Target, median},
     rig::{
-        filled::Filled,
+        filled::{Filled, RARE},
         load::post_all,
         payload,
         receiver::Receiver,
@@ -17,6 +17,8 @@ use crate::{
     scale::Plan,
 };
 
+/// A page of Logs.
+const PAGE: u64 = 50;
 /// Of the history so many in a thousand wait for another attempt.
 const DUE: u64 = 100;
 
@@ -26,6 +28,7 @@ struct Costs {
     event: f64,
     newest_page: f64,
     page_in_the_middle: f64,
+    page_of_a_rare_type: f64,
 }
 
 /// A store with a history.
@@ -58,6 +61,7 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
         figure("an event, delivered,", of(|costs| costs.event)),
         figure("the newest page of Logs", of(|costs| costs.newest_page)),
         figure("a page of Logs in the middle", of(|costs| costs.page_in_the_middle)),
+        figure("a page of Logs of a rare type", of(|costs| costs.page_of_a_rare_type)),
         figure("a due scan", scans.map(|(short, long)| Sample { ours: *long, reference: *short }).collect()),
     ]
 }
@@ -66,6 +70,8 @@ impl History {
     fn new(plan: &Plan, receiver: &Receiver, events: u64) -> Self {
         let directory = TempDir::with_prefix("mythichooks-bench-").unwrap();
         let filled = Filled::new(&data_dir(directory.path()), plan.engine, &receiver.url(0));
+        // The oldest of all: behind everything else.
+        filled.deliver_rare(PAGE);
         let due = events * DUE / 1_000;
         filled.make_due(due);
         filled.deliver(events / 2 - due);
@@ -79,8 +85,10 @@ impl History {
     fn costs(&self, plan: &Plan, receiver: &Receiver) -> Costs {
         let server = Server::start_on(self.directory.path(), plan.engine);
         let times = plan.pick(5, 200, 200);
-        let newest_page = micros(times, || page(&server, "/v1/deliveries?limit=50"));
-        let path = format!("/v1/deliveries?limit=50&until={}", self.middle);
+        let newest_page = micros(times, || page(&server, &format!("/v1/deliveries?limit={PAGE}")));
+        let path = format!("/v1/deliveries?limit={PAGE}&type={RARE}");
+        let page_of_a_rare_type = micros(times, || page(&server, &path));
+        let path = format!("/v1/deliveries?limit={PAGE}&until={}", self.middle);
         let page_in_the_middle = micros(times, || page(&server, &path));
 
         let events = plan.pick(100, 5_000, 10_000);
@@ -90,13 +98,13 @@ impl History {
         post_all(&server.events(), CONNECTIONS, events, |_| payload::event(payload::UNSTAMPED));
         goal.wait();
         server.wait_for_delivered(before + events);
-        Costs { event: 1e6 / rate(events, start.elapsed()), newest_page, page_in_the_middle }
+        Costs { event: 1e6 / rate(events, start.elapsed()), newest_page, page_in_the_middle, page_of_a_rare_type }
     }
 }
 
 fn page(server: &Server, path: &str) {
     let page = server.get(path);
-    assert_eq!(page["data"].as_array().unwrap().len(), 50);
+    assert_eq!(page["data"].as_array().unwrap().len() as u64, PAGE);
 }
 
 /// How many microseconds something takes, the median of so many times.

@@ -10,6 +10,8 @@ mod isolation;
 mod latency;
 mod memory;
 mod recovery;
+mod retention;
+mod verify;
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +23,7 @@ struct Group {
     measure: fn(&Plan) -> Vec<Figure>,
 }
 
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 12] = [
     Group { name: "delivery", measure: delivery::measure },
     Group { name: "ingest", measure: ingest::measure },
     Group { name: "batch", measure: batch::measure },
@@ -32,6 +34,8 @@ const GROUPS: [Group; 10] = [
     Group { name: "recovery", measure: recovery::measure },
     Group { name: "history", measure: history::measure },
     Group { name: "day", measure: day::measure },
+    Group { name: "retention", measure: retention::measure },
+    Group { name: "verify", measure: verify::measure },
 ];
 
 /// The names of all groups.

@@ -1,6 +1,11 @@
 //! Stores that are filled through the library, without HTTP: millions of events in minutes.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
@@ -17,11 +22,14 @@ use mythichooks::{
         subscription::Subscription,
         time::Timestamp,
     },
-    store::{Accepted, DueClass, EngineKind, NewAudit, NewEvent, Options, Settlement, Store},
+    store::{Accepted, DueClass, EngineKind, NewAudit, NewEvent, Options, Settlement, Store, in_steps},
 };
 
 use super::payload;
 
+/// The type of nearly all events, and that of a few.
+const COMMON: &str = "batch.completed";
+pub const RARE: &str = "fine_tuning.job.failed";
 /// Events of one request to the store.
 const TOGETHER: u64 = 128;
 /// What receivers answer: name, value and body.
@@ -67,20 +75,25 @@ impl Filled {
 
     /// Accepts events whose deliveries wait for their first turn.
     pub fn accept(&self, events: u64) {
-        self.fill(events, Fate::Waits);
+        self.fill(events, COMMON, Fate::Waits);
     }
 
     /// Accepts events and has each delivered at the first attempt.
     pub fn deliver(&self, events: u64) {
-        self.fill(events, Fate::Delivered);
+        self.fill(events, COMMON, Fate::Delivered);
+    }
+
+    /// The same with events of another type.
+    pub fn deliver_rare(&self, events: u64) {
+        self.fill(events, RARE, Fate::Delivered);
     }
 
     /// Accepts events whose first attempt fails, so that they are due again.
     pub fn make_due(&self, events: u64) {
-        self.fill(events, Fate::Due);
+        self.fill(events, COMMON, Fate::Due);
     }
 
-    fn fill(&self, events: u64, fate: Fate) {
+    fn fill(&self, events: u64, event_type: &str, fate: Fate) {
         self.runtime.block_on(async {
             let mut accepted = Vec::new();
             let mut left = events;
@@ -89,20 +102,20 @@ impl Filled {
                 left -= now;
                 // What was accepted is settled while the next are accepted.
                 let settled = self.settle_all(&accepted, fate);
-                let (next, ()) = join(self.accept_some(now), settled).await;
+                let (next, ()) = join(self.accept_some(now, event_type), settled).await;
                 accepted = next;
             }
         });
     }
 
-    async fn accept_some(&self, events: u64) -> Vec<Accepted> {
+    async fn accept_some(&self, events: u64, event_type: &str) -> Vec<Accepted> {
         if events == 0 {
             return Vec::new();
         }
         let new = (0..events).map(|_| NewEvent {
             id: None,
             idempotency: None,
-            event_type: "batch.completed".parse().unwrap(),
+            event_type: event_type.parse().unwrap(),
             account: Account::default(),
             created: None,
             object: Bytes::from(payload::object(payload::UNSTAMPED)),
@@ -163,6 +176,30 @@ impl Filled {
     /// Prunes what was accepted before this time.
     pub fn prune(&self, before: Timestamp) {
         self.runtime.block_on(async { while self.store.prune(before).await.unwrap() {} });
+    }
+
+    /// The times of commits of one event each, a millisecond apart.
+    pub fn commits_while(&self, mut go_on: impl FnMut() -> bool) -> Vec<Duration> {
+        let mut times = Vec::new();
+        while go_on() {
+            let start = Instant::now();
+            self.runtime.block_on(self.accept_some(1, COMMON));
+            times.push(start.elapsed());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        times
+    }
+
+    /// The same while all that was accepted before this time is pruned.
+    pub fn commits_while_pruning(&self, before: Timestamp) -> Vec<Duration> {
+        let store = self.store.clone();
+        let pruner = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(in_steps(|| store.prune(before))).unwrap();
+        });
+        let times = self.commits_while(|| !pruner.is_finished());
+        pruner.join().unwrap();
+        times
     }
 
     /// What the Dispatcher and the retry timer ask of the due index: the first 64 rows, and when the next is due.

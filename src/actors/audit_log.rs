@@ -1,9 +1,6 @@
 //! AuditLog: streams what was committed to live readers, and prunes the log by retention, a little at a time.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use fail::fail_point;
@@ -13,18 +10,12 @@ use super::{
     live::LiveItem,
     supervisor::{Child, Lifeline},
 };
-use crate::store::{Change, StoreError};
+use crate::store::{self, Change, StoreError};
 
 /// How often the log is looked through for what is past its retention.
 const ROUND: Duration = Duration::from_mins(1);
 /// How often the store is looked at for nearing its quota.
 const QUOTA_ROUND: Duration = Duration::from_millis(250);
-/// The pause between two steps of a round is so many times what the step took, so that pruning has a third of the
-/// store's time at the most …
-const PAUSE_FACTOR: u32 = 2;
-/// … within these bounds.
-const PAUSE_BOUNDS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
-
 /// What one batch of the store changed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -103,18 +94,10 @@ impl AuditLog {
     }
 }
 
-/// Takes step after step while there are more, with time for others in between.
+/// Takes all steps; one that fails is tried again in the next round.
 async fn in_steps<F: Future<Output = Result<bool, StoreError>>>(step: impl Fn() -> F) {
-    loop {
-        let start = Instant::now();
-        match step().await {
-            Ok(true) => {
-                let (least, most) = PAUSE_BOUNDS;
-                tokio::time::sleep((start.elapsed() * PAUSE_FACTOR).clamp(least, most)).await;
-            }
-            Ok(false) => return,
-            Err(error) => return tracing::warn!(%error, "the log could not be pruned; trying again later"),
-        }
+    if let Err(error) = store::in_steps(step).await {
+        tracing::warn!(%error, "the log could not be pruned; trying again later");
     }
 }
 

@@ -17,6 +17,8 @@ use crate::domain::{
 
 /// Readers at a time.
 const MOST_READERS: usize = 256;
+/// Of those who see one account alone, so many for each account: one customer does not keep out the others.
+const MOST_OF_AN_ACCOUNT: usize = 32;
 /// Items that a reader may be behind before it is dropped.
 const FURTHEST_BEHIND: usize = 1_024;
 
@@ -87,12 +89,14 @@ struct Tail {
 
 impl LiveTail {
     /// A new reader's items. A reader that falls behind by more than a bounded number is dropped: its channel closes.
-    /// `None`: there are as many readers as are allowed, or the server is stopping.
+    /// `None`: there are as many readers as are allowed, or as many of its account, or the server is stopping.
     #[must_use]
     pub fn subscribe(&self, filter: LiveFilter) -> Option<mpsc::Receiver<LiveItem>> {
         let mut readers = self.readers();
         readers.retain(|reader| !reader.items.is_closed());
-        if readers.len() >= MOST_READERS || self.0.closed.load(Ordering::Acquire) {
+        let of_account = readers.iter().filter(|reader| reader.filter.account == filter.account).count();
+        let crowded = filter.account.is_some() && of_account >= MOST_OF_AN_ACCOUNT;
+        if crowded || readers.len() >= MOST_READERS || self.0.closed.load(Ordering::Acquire) {
             return None;
         }
         let (items, receiver) = mpsc::channel(FURTHEST_BEHIND);

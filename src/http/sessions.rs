@@ -75,12 +75,14 @@ impl Sessions {
         self.by_digest.load().get(&token.digest).is_some_and(|session| now < session.expires_at)
     }
 
-    /// Whether this text is a link that still opens a session.
-    pub fn is_link(&self, text: &str, now: Timestamp) -> bool {
-        self.find(text, Stage::Link, now).is_some()
+    /// The rights of the session that this text opens, if it is a link that still opens one.
+    pub fn rights_of_link(&self, text: &str, tokens: &Tokens, now: Timestamp) -> Option<Arc<Token>> {
+        let link = self.find(text, Stage::Link, now)?;
+        rights(&link, tokens, now)
     }
 
-    /// Makes a session or a link. What has ended is removed with it, and the oldest where there are too many.
+    /// Makes a session or a link. What has ended is removed with it, the oldest where there are too many, and the session
+    /// that it takes the place of.
     pub async fn make(
         &self,
         store: &Store,
@@ -89,7 +91,8 @@ impl Sessions {
         audit: Option<NewAudit>,
     ) -> Result<SessionText, SessionError> {
         let _changing = self.changing.lock().await;
-        self.put(store, tokens, made, Vec::new(), audit).await
+        let replaced = made.replaced.as_deref().map(digest).into_iter().collect();
+        self.put(store, tokens, made, replaced, audit).await
     }
 
     /// Opens the session of a link, which is used up; `None` if it was before, or has expired.
@@ -98,6 +101,7 @@ impl Sessions {
         store: &Store,
         tokens: &Tokens,
         link: &str,
+        replaced: Option<&str>,
         now: Timestamp,
         audit: impl FnOnce(&Token) -> NewAudit,
     ) -> Result<Option<SessionText>, SessionError> {
@@ -105,8 +109,9 @@ impl Sessions {
         let Some(link) = self.find(link, Stage::Link, now) else { return Ok(None) };
         let Some(rights) = rights(&link, tokens, now) else { return Ok(None) };
         let expires_at = now.plus(crate::domain::session::PORTAL_OPEN_FOR);
-        let made = NewSession { holder: link.holder.clone(), stage: Stage::Open, now, expires_at };
-        self.put(store, tokens, made, vec![link.digest], Some(audit(&rights))).await.map(Some)
+        let made = NewSession { holder: link.holder.clone(), stage: Stage::Open, now, expires_at, replaced: None };
+        let gone = std::iter::once(link.digest).chain(replaced.map(digest)).collect();
+        self.put(store, tokens, made, gone, Some(audit(&rights))).await.map(Some)
     }
 
     /// Ends the session with this text, if there is one.
@@ -152,7 +157,7 @@ impl Sessions {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|_| SessionError::NoRandomness)?;
         let text = SessionText(URL_SAFE_NO_PAD.encode(bytes).into());
-        let NewSession { holder, stage, now, expires_at } = made;
+        let NewSession { holder, stage, now, expires_at, .. } = made;
         let session = Session { digest: digest(&text.0), holder, stage, created_at: now, expires_at };
         let before = self.by_digest.load_full();
         gone.extend(ended(&before, tokens, now));
@@ -182,6 +187,8 @@ pub struct NewSession {
     pub now: Timestamp,
     /// From when on it is refused.
     pub expires_at: Timestamp,
+    /// The text of the session in whose place it comes: that ends.
+    pub replaced: Option<String>,
 }
 
 fn digest(text: &str) -> [u8; 32] {

@@ -71,6 +71,7 @@ pub use engine_change::{ChangeStep, EngineChange, EngineChangeError, Survey, Wat
 pub use errors::*;
 pub use filters::*;
 use manifest::Manifest;
+pub use prune::in_steps;
 pub use records::*;
 pub use repair::{Loss, Lost, RepairError, RepairReport, repair};
 pub use room::Space;

@@ -5,6 +5,7 @@
 //! Near the quota the same is done before its time: the oldest of what is completed goes, never what waits.
 
 mod blocks;
+mod pace;
 mod sweep;
 
 use std::{
@@ -28,12 +29,13 @@ use crate::domain::{
     ids::{EndpointId, EventId, EventKey},
     time::Timestamp,
 };
+pub use pace::in_steps;
 use sweep::Sweep;
 
 /// A step looks at so many events.
 const STEP_EVENTS: usize = 1_000;
 /// And removes no further one when it has so many rows to remove.
-const STEP_ROWS: usize = 300;
+const STEP_ROWS: usize = 150;
 /// So many deleted endpoints are let go in one step.
 const STEP_ENDPOINTS: usize = 50;
 /// The time between two rounds from the very first event on is this part of the retention …

@@ -1,6 +1,8 @@
 //! Rows in the order of their keys, read past whatever cannot be read: a damaged page of the engine hides a stretch of
 //! keys, and what is behind it is still wanted by those who check a store or save what can be saved.
 
+mod ahead;
+
 use super::{
     StoreError,
     codec::{self, CodecError},
@@ -8,6 +10,8 @@ use super::{
     keys::{self, Row},
     long,
 };
+
+pub use ahead::Ahead;
 
 /// Where a stretch ends is searched to this many bytes of a key: no key of an id or a time is longer.
 const PRECISION: usize = 48;
@@ -154,7 +158,7 @@ pub trait Notes {
 
 /// The rows of one kind, one at a time, with a look at the next.
 pub struct Cursor<'a> {
-    scan: Scan<'a>,
+    rows: Box<dyn Iterator<Item = Found> + 'a>,
     head: Option<NamedRow>,
     gaps: Vec<Gap>,
 }
@@ -168,7 +172,12 @@ impl<'a> Cursor<'a> {
 
     /// Before the first row of a range.
     pub fn of_range(engine: &'a dyn Engine, from: &[u8], to: &[u8], notes: &mut impl Notes) -> Self {
-        let mut cursor = Self { scan: Scan::new(engine, from, to), head: None, gaps: Vec::new() };
+        Self::over(Scan::new(engine, from, to), notes)
+    }
+
+    /// Before the first of these rows.
+    pub fn over(rows: impl Iterator<Item = Found> + 'a, notes: &mut impl Notes) -> Self {
+        let mut cursor = Self { rows: Box::new(rows), head: None, gaps: Vec::new() };
         cursor.advance(notes);
         cursor
     }
@@ -210,7 +219,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn advance(&mut self, notes: &mut impl Notes) {
-        for found in self.scan.by_ref() {
+        for found in self.rows.by_ref() {
             match found {
                 Found::Gap(gap) => {
                     notes.gap(&gap);

@@ -11,7 +11,11 @@ mod settings;
 mod tally;
 mod types;
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -26,7 +30,7 @@ use super::{
     keys::{self, Row},
     long::part_key,
     reading::Rows,
-    scan::{Cursor, Gap, Notes},
+    scan::{Ahead, Cursor, Found, Gap, Notes},
     shared::EngineRows,
     stored::{Meta, Progress},
 };
@@ -101,34 +105,23 @@ pub(super) fn check(engine: &dyn Engine) -> Report {
 }
 
 fn check_with(engine: &dyn Engine, on_progress: OnProgress<'_>) -> Report {
-    let mut check = Check {
-        engine,
-        rows: EngineRows(engine),
-        report: Report::default(),
-        meta: None,
-        progress: HashMap::new(),
-        counted: HashMap::new(),
-        tally: Tally::new(),
-        types: Types::default(),
-        expected_rows: 0,
-        on_progress,
-    };
-    check.meta_and_progress();
-    check.events_and_deliveries();
-    check.indexes();
-    check.blocks_of_types();
-    check.settings();
-    check.other_rows();
-    if !check.tally.is_even() {
-        check.explain();
-    }
-    check.counts();
-    check.report
+    let digest = Mutex::new(0);
+    let mut report = std::thread::scope(|scope| {
+        let read =
+            |from: &[u8], to: &[u8]| Ahead::begin(scope, engine, (from, to), |batch| add_digests(&digest, batch));
+        Check::new(engine, &read, on_progress).run()
+    });
+    report.digest = digest.into_inner().unwrap_or_else(PoisonError::into_inner);
+    report
 }
+
+/// Begins to read the rows between two keys.
+type Read<'a> = dyn Fn(&[u8], &[u8]) -> Ahead + 'a;
 
 /// A check under way.
 struct Check<'a> {
     engine: &'a dyn Engine,
+    read: &'a Read<'a>,
     rows: EngineRows<'a>,
     report: Report,
     /// Unless it cannot be read.
@@ -152,8 +145,39 @@ struct Counted {
 }
 
 impl<'a> Check<'a> {
+    fn new(engine: &'a dyn Engine, read: &'a Read<'a>, on_progress: OnProgress<'a>) -> Self {
+        Self {
+            engine,
+            read,
+            rows: EngineRows(engine),
+            report: Report::default(),
+            meta: None,
+            progress: HashMap::new(),
+            counted: HashMap::new(),
+            tally: Tally::new(),
+            types: Types::default(),
+            expected_rows: 0,
+            on_progress,
+        }
+    }
+
+    fn run(mut self) -> Report {
+        self.meta_and_progress();
+        self.events_and_deliveries();
+        self.indexes();
+        self.blocks_of_types();
+        self.settings();
+        self.other_rows();
+        if !self.tally.is_even() {
+            self.explain();
+        }
+        self.counts();
+        self.report
+    }
+
     fn cursor(&mut self, kind: u8) -> Cursor<'a> {
-        Cursor::of_kind(self.engine, kind, self)
+        let all = keys::all_of(kind);
+        Cursor::over((self.read)(&all, &keys::end_of(&all)), self)
     }
 
     fn find(&mut self, group: Group, text: String) {
@@ -198,16 +222,15 @@ impl<'a> Check<'a> {
     /// Rows of kinds that there are none of.
     fn other_rows(&mut self) {
         for (from, to) in keys::between_kinds() {
-            let mut cursor = Cursor::of_range(self.engine, &from, &to, self);
+            let mut cursor = Cursor::over((self.read)(&from, &to), self);
             while cursor.take(self).is_some() {}
         }
     }
 }
 
 impl Notes for Check<'_> {
-    fn read(&mut self, entry: &Entry) {
+    fn read(&mut self, _: &Entry) {
         self.report.rows += 1;
-        self.report.digest = self.report.digest.wrapping_add(digest_of(entry));
         if self.report.rows.is_multiple_of(STRIDE) {
             let rows = self.report.rows;
             (self.on_progress)(rows, self.expected_rows.max(rows));
@@ -225,6 +248,16 @@ impl Notes for Check<'_> {
 }
 
 /// Digests of rows are added up, so that the order in which they are read does not matter.
+fn add_digests(sum: &Mutex<u128>, batch: &[Found]) {
+    let rows = batch.iter().filter_map(|found| match found {
+        Found::Row(entry) => Some(digest_of(entry)),
+        Found::Gap(_) => None,
+    });
+    let of_batch = rows.fold(0_u128, u128::wrapping_add);
+    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+    *sum = sum.wrapping_add(of_batch);
+}
+
 fn digest_of(entry: &Entry) -> u128 {
     let length = u64::try_from(entry.key.len()).unwrap_or(u64::MAX);
     let digest = Sha256::new().chain_update(length.to_be_bytes()).chain_update(&entry.key).chain_update(&entry.value);

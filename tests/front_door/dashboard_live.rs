@@ -131,3 +131,18 @@ fn a_tail_ends_with_its_session() {
     has(&tails[2], &["Delivered"]);
     assert!(!tails[2].has_ended());
 }
+
+#[test]
+fn one_accounts_readers_do_not_keep_out_the_others() {
+    let server = Server::start();
+    let [own, other] = ["acme", "globex"].map(|account| server.api_as("read", Some(account)));
+    let header = |api: &crate::support::Api| format!("Bearer {}", api.token.as_deref().unwrap());
+    let open = |bearer: &str| Events::open_with(&server, &[("authorization", bearer)], "/v1/stream");
+    let readers: Vec<Events> = (0..32).map(|_| open(&header(&own))).collect();
+    assert!(readers.iter().all(|reader| reader.head.starts_with("HTTP/1.1 200")));
+    let refused = own.get("/v1/stream");
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{refused}");
+    for bearer in [header(&other), header(&server.admin())] {
+        assert!(open(&bearer).head.starts_with("HTTP/1.1 200"));
+    }
+}

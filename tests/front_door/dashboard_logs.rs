@@ -185,3 +185,21 @@ fn an_empty_log_says_how_to_fill_it() {
     let page = Browser::signed_in(&server, &server.admin()).page("/logs");
     assert!(page.contains("No deliveries yet") && page.contains("href=\"/endpoints\""), "{page}");
 }
+
+#[test]
+fn what_is_wrong_with_an_address_is_said_at_its_field() {
+    let server = Server::start();
+    let browser = Browser::signed_in(&server, &server.admin());
+    for (query, field) in
+        [("type=BAD", "type"), ("response_code=9", "response_code"), ("since=soon", "since"), ("last=9y", "last")]
+    {
+        let answer = browser.get(&format!("/logs?{query}&status=failed"));
+        let page = text(&answer);
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(page.contains("One thing to fix") && page.contains(&format!("href=\"#{field}\"")), "{query}: {page}");
+        assert!(
+            page.contains("action=\"/logs\"") && page.contains("<option value=\"failed\" selected"),
+            "{query}: {page}"
+        );
+    }
+}

@@ -125,3 +125,26 @@ fn a_colour_that_cannot_be_read_is_refused_at_the_start() {
         assert!(told.contains(said), "{flag} {value}: {told}");
     }
 }
+
+#[test]
+fn who_is_signed_in_already_is_asked_before_a_link_takes_the_place() {
+    let server = Server::start();
+    let mut browser = Browser::signed_in(&server, &server.admin());
+    let old = browser.cookie.clone();
+    let path = link(&server, "acme");
+    let asked = browser.post(&path, &[]);
+    assert_eq!((asked.status, asked.header("set-cookie")), (200, None), "{asked}");
+    let page = text(&asked);
+    assert!(page.contains("You are signed in already") && page.contains("system:admin-token"), "{page}");
+    assert!(!page.contains("data-onward"), "no script presses this button");
+    assert!(browser.page("/tokens").contains("Tokens"), "it is still the operator's");
+    let opened = browser.post(&format!("{path}?replace"), &[]);
+    assert_eq!((opened.status, opened.header("location")), (303, Some("/endpoints")), "{opened}");
+    assert_eq!(browser.get("/tokens").status, 403);
+    let mut left = Browser::new(&server);
+    left.cookie = old;
+    assert_eq!(left.get("/endpoints").status, 303, "the session before it has ended");
+    // The same customer again is not asked.
+    assert_eq!(browser.post(&link(&server, "acme"), &[]).status, 303);
+    assert_eq!(browser.post(&link(&server, "globex"), &[]).status, 200);
+}

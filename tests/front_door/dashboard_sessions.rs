@@ -173,3 +173,14 @@ fn a_public_url_with_https_makes_the_cookie_secure() {
     assert!(cookie.starts_with("__Host-") && cookie.contains("Secure") && cookie.contains("Path=/"), "{cookie}");
     assert_eq!(browser.get("/").status, 200);
 }
+
+#[test]
+fn a_new_session_of_the_same_browser_ends_the_one_before() {
+    let server = Server::start();
+    let mut browser = Browser::signed_in(&server, &server.admin());
+    let mut before = Browser::new(&server);
+    before.cookie = browser.cookie.clone();
+    assert_eq!(before.get("/endpoints").status, 200);
+    assert_eq!(browser.sign_in(&admin_text(&server)).status, 303);
+    assert_eq!((browser.get("/endpoints").status, before.get("/endpoints").status), (200, 303));
+}

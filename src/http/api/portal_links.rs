@@ -67,7 +67,8 @@ pub async fn create(
     let now = api.clock().wall();
     let expires_at = now.plus(validity.get());
     let audit = caller.audit("portal_link.created", &id, Some(&account), format!("valid for {validity}"));
-    let link = NewSession { holder: Holder::Portal { id, account }, stage: Stage::Link, now, expires_at };
+    let link =
+        NewSession { holder: Holder::Portal { id, account }, stage: Stage::Link, now, expires_at, replaced: None };
     let text = api.sessions().make(api.store(), api.tokens(), link, Some(audit)).await?;
     let url = format!("{}/portal/{}", origin(&request, &api), text.expose());
     Ok(answer::json(actix_web::http::StatusCode::CREATED, &PortalLink { url, expires_at: Text(expires_at) }))

@@ -22,7 +22,7 @@ use super::{
     origin, pages, response,
 };
 use crate::{
-    domain::{account::Account, time::Timestamp, token::Token},
+    domain::{account::Account, session::PORTAL_NAME, time::Timestamp, token::Token},
     http::{
         Api,
         auth::{Caller, Right},
@@ -62,6 +62,11 @@ impl Page {
     /// Whether the visitor sees one account alone.
     pub fn is_customer(&self) -> bool {
         self.token.account.is_some()
+    }
+
+    /// Whether a portal link opened the session: the visitor has no token, and cannot get one.
+    pub fn is_portal(&self) -> bool {
+        self.token.name == PORTAL_NAME
     }
 
     /// Whether things of this account are there for the visitor.

@@ -114,7 +114,7 @@
     const part = (name) => live.querySelector(`[data-live-${name}]`);
     const [bar, state, count, rows, table, pause] = ['bar', 'state', 'count', 'rows', 'table', 'pause'].map(part);
     const most = Number(live.dataset.most);
-    let waiting = [], missed = 0, paused = false, shown = 0, drawing = false, wasOpen = false, lost = false;
+    let waiting = [], missed = 0, paused = false, shown = 0, drawing = false, wasOpen = false, lost = false, connected = false;
     const say = (text) => { if (state.textContent !== text) state.textContent = text; };
     const tell = () => {
       const held = waiting.length + missed;
@@ -147,13 +147,13 @@
       const source = new EventSource(live.dataset.live);
       source.addEventListener('open', () => {
         if (lost) add('<tr class="t-gap"><td colspan="7">The connection was lost here; what happened meanwhile is in the Logs</td></tr>');
-        wasOpen = true; lost = false;
+        wasOpen = true; lost = false; connected = true;
         say(paused ? 'Paused' : 'Connected');
         tell();
       });
       source.addEventListener('row', (event) => add(JSON.parse(event.data)));
       source.addEventListener('error', async () => {
-        lost = wasOpen;
+        lost = wasOpen; connected = false;
         say('The connection was lost. Trying again…');
         if (source.readyState !== EventSource.CLOSED) return;
         // The browser has given up: the session is over, or the server takes no more readers just now.
@@ -165,7 +165,7 @@
     pause.addEventListener('click', () => {
       paused = !paused;
       pause.textContent = paused ? 'Resume' : 'Pause';
-      say(paused ? 'Paused' : 'Connected');
+      if (connected) say(paused ? 'Paused' : 'Connected');
       draw();
     });
     part('clear').addEventListener('click', () => { rows.replaceChildren(); waiting = []; missed = 0; shown = 0; tell(); });

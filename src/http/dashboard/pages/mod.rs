@@ -51,6 +51,7 @@ pub fn refused(page: &Page, problem: &Problem) -> HttpResponse {
     let answer = problem.error_response();
     let (title, what_now) = match problem.kind() {
         Kind::NotFound => ("There is nothing here", "It may have been deleted, or belong to another account."),
+        Kind::Forbidden if page.is_portal() => ("This is not allowed", "Your platform does it for you."),
         Kind::Forbidden => ("This is not allowed", "Sign in with another token to do it."),
         Kind::Unavailable => ("Not now", "Nothing was lost. Try again in a moment."),
         Kind::InvalidParameter => {

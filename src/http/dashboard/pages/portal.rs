@@ -18,6 +18,8 @@ use crate::{
     store::NewAudit,
 };
 
+/// What stands behind the question mark once it was asked whether the session that there is may go.
+const REPLACE: &str = "replace";
 /// Longer texts are no links of ours.
 const LONGEST: usize = 100;
 
@@ -34,10 +36,10 @@ fn link(request: &HttpRequest) -> &str {
 
 async fn show(request: HttpRequest, api: Data<Api>) -> HttpResponse {
     let link = link(&request);
-    if !api.sessions().is_link(link, api.clock().wall()) {
+    if api.sessions().rights_of_link(link, api.tokens(), api.clock().wall()).is_none() {
         return spent(&api);
     }
-    let name = api.settings().portal.name.as_ref().map_or("Your platform", |name| name.as_str());
+    let name = platform(&api);
     let page = layout::solo(
         &api,
         "Webhooks",
@@ -51,6 +53,40 @@ async fn show(request: HttpRequest, api: Data<Api>) -> HttpResponse {
         },
     );
     response::html(StatusCode::OK, page)
+}
+
+fn platform(api: &Api) -> &str {
+    api.settings().portal.name.as_ref().map_or("Your platform", |name| name.as_str())
+}
+
+/// Who is signed in already, with other rights than the link gives, is asked.
+fn asks(request: &HttpRequest, api: &Api) -> Option<HttpResponse> {
+    let now = api.clock().wall();
+    let new = api.sessions().rights_of_link(link(request), api.tokens(), now)?;
+    let old = api.sessions().rights(&cookie::read(request, api)?, api.tokens(), now)?;
+    if request.query_string() == REPLACE || (old.name == new.name && old.account == new.account) {
+        return None;
+    }
+    let page = layout::solo(
+        api,
+        "You are signed in already",
+        None,
+        &html! {
+            h1 { "You are signed in already" }
+            p {
+                @match &old.account {
+                    Some(account) => { "You see the webhooks of " strong { (account) } " here, with the rights of " (old.name) ". " }
+                    None => { "You are here with the rights of the token " strong { (old.name) } ". " }
+                }
+                "The link signs you out of that."
+            }
+            form.form method="post" action={ "/portal/" (link(request)) "?" (REPLACE) } {
+                button.btn.main.wide type="submit" { "Sign out and open" }
+            }
+            a.btn.wide href="/" { "Stay signed in" }
+        },
+    );
+    Some(response::html(StatusCode::OK, page))
 }
 
 async fn open(request: HttpRequest, payload: Payload, api: Data<Api>) -> HttpResponse {
@@ -77,6 +113,10 @@ async fn open(request: HttpRequest, payload: Payload, api: Data<Api>) -> HttpRes
 
 async fn try_open(request: &HttpRequest, api: &Api) -> Result<Option<HttpResponse>, Problem> {
     origin::check(request, api)?;
+    if let Some(question) = asks(request, api) {
+        return Ok(Some(question));
+    }
+    let replaced = cookie::read(request, api);
     let now = api.clock().wall();
     let audit = |rights: &Token| NewAudit {
         actor: Actor::Token { id: rights.id, name: rights.name.clone() },
@@ -85,7 +125,7 @@ async fn try_open(request: &HttpRequest, api: &Api) -> Result<Option<HttpRespons
         account: rights.account.clone(),
         details: "by a portal link".to_owned(),
     };
-    let text = api.sessions().redeem(api.store(), api.tokens(), link(request), now, audit).await?;
+    let text = api.sessions().redeem(api.store(), api.tokens(), link(request), replaced.as_deref(), now, audit).await?;
     let Some(text) = text else { return Ok(None) };
     let mut answer = response::go_to("/endpoints");
     let cookie = cookie::with(request, api, text.expose(), now.plus(PORTAL_OPEN_FOR));

@@ -91,7 +91,13 @@ async fn try_sign_in(request: &HttpRequest, payload: Payload, api: &Api) -> Show
     }
     let end = now.plus(SIGNED_IN_FOR);
     let expires_at = token.expires_at.map_or(end, |expiry| expiry.min(end));
-    let made = NewSession { holder: Holder::Token(token.id), stage: Stage::Open, now, expires_at };
+    let made = NewSession {
+        holder: Holder::Token(token.id),
+        stage: Stage::Open,
+        now,
+        expires_at,
+        replaced: cookie::read(request, api),
+    };
     let audit = Caller::<CanRead>::new(token.clone())?.audit("session.opened", &token.id, token.account.as_ref(), "");
     let text = api.sessions().make(api.store(), api.tokens(), made, Some(audit)).await?;
     let mut answer = response::go_to(&next);
@@ -162,8 +168,9 @@ fn page(api: &Api, next: &str, head: Option<Markup>, errors: &FormErrors, wait: 
                 (Field::new("token", "Token", "").mono().kind("password", "current-password").input(errors))
                 button.btn.main.wide type="submit" { "Sign in" }
             }
+            p.sub { "Did you come from your platform’s page? Open it from there again: its link signs you in." }
             p.sub {
-                "The first one is in the file " span.mono.nb { "admin-token" } " in the server’s data directory. With it, make others with "
+                "The operator’s first token is in the file " span.mono.nb { "admin-token" } " in the server’s data directory. With it, others are made by "
                 span.mono.nb { "mythichooks token create" } "."
             }
         },

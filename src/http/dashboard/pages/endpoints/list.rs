@@ -32,7 +32,8 @@ pub async fn list(page: Page) -> Shown {
     let body = html! {
         @if total == 0 {
             (components::nothing("No endpoints yet", &html! {
-                "An endpoint is a customer’s address, with the events that it gets. Each event is signed, sent, and sent again if it is not taken."
+                @if page.is_customer() { "An endpoint is an address of yours" } @else { "An endpoint is a customer’s address" }
+                ", with the events that it gets. Each event is signed, sent, and sent again if it is not taken."
                 @if !may_change { " To add one takes a token with the role " span.mono { "admin" } "." }
             }))
         } @else {

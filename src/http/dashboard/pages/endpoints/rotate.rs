@@ -41,7 +41,11 @@ pub async fn rotate(page: Page, form: Form) -> Shown {
         Tone::Good,
         "The secret was rotated",
         &html! {
-            p { "The old one signs beside it until " (clock(page.now(), end)) ", so give the receiver this new one before that." }
+            @if end > page.now() {
+                p { "The old one signs beside it until " (clock(page.now(), end)) ", so give the receiver this new one before that." }
+            } @else {
+                p { "The old one signs nothing more: the receiver needs this new one from now on." }
+            }
             (shown_secret(secret.expose()))
         },
     );

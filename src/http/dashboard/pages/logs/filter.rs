@@ -8,10 +8,11 @@ use maud::{Markup, html};
 
 use super::super::{
     super::{
-        components::{Field, FormErrors, icon},
+        components::{Field, FormErrors, field_error, icon},
         page::Page,
     },
     endpoints::name,
+    filters,
 };
 use crate::{
     domain::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// The API's parameters and what they are called here.
-const FILTERS: [(&str, &str); 8] = [
+pub const FILTERS: [(&str, &str); 8] = [
     ("status", "State"),
     ("type", "Type"),
     ("endpoint_id", "Endpoint"),
@@ -86,33 +87,31 @@ impl Asked {
     ///
     /// # Errors
     /// There is no such span of time.
-    pub fn settled(mut self, now: Timestamp) -> Result<Option<String>, Problem> {
+    pub fn settled(&self, now: Timestamp) -> Result<Option<String>, Problem> {
         if self.id.parse::<DeliveryId>().is_ok() {
             return Ok(Some(format!("/logs/{}", self.id)));
         }
         if !self.id.is_empty() {
             let name = if self.id.parse::<EndpointId>().is_ok() { "endpoint_id" } else { "event_id" };
-            return Ok(Some(address(&[(name.to_owned(), self.id)])));
+            return Ok(Some(address(&[(name.to_owned(), self.id.clone())])));
         }
-        let mut moved = false;
-        for (name, value) in &mut self.pairs {
+        let mut pairs = self.pairs.clone();
+        for (name, value) in &mut pairs {
             if matches!(&**name, "since" | "until")
                 && let Ok(at) = value.parse::<DateTime>()
-                && !value.ends_with(['Z', 'z'])
+                && value.parse::<Timestamp>().is_err()
             {
                 // Browsers' controls for times name no zone; the pages' times are UTC.
                 *value = format!("{}Z", at.strftime("%Y-%m-%dT%H:%M:%S"));
-                moved = true;
             }
         }
         if !self.last.is_empty() {
             let hours = TIMES.iter().find(|(name, ..)| *name == self.last).map(|(.., hours)| *hours);
             let hours = hours.ok_or_else(|| Problem::parameter("last", "must be `1h`, `24h`, `7d` or `30d`"))?;
-            self.pairs.retain(|(name, _)| name != "since" && name != "until");
-            self.pairs.push(("since".to_owned(), now.minus(Duration::from_hours(hours)).to_string()));
-            moved = true;
+            pairs.retain(|(name, _)| name != "since" && name != "until");
+            pairs.push(("since".to_owned(), now.minus(Duration::from_hours(hours)).to_string()));
         }
-        Ok(moved.then(|| address(&self.pairs)))
+        Ok((pairs != self.pairs).then(|| address(&pairs)))
     }
 
     /// The query that the API's types read.
@@ -183,21 +182,24 @@ fn endpoint(page: &Page, id: EndpointId) -> Option<std::sync::Arc<Endpoint>> {
 }
 
 /// The controls, and below them the filters that hold.
-pub fn bar(page: &Page, asked: &Asked) -> Markup {
-    let none = FormErrors::default();
+pub fn bar(page: &Page, asked: &Asked, errors: &FormErrors) -> Markup {
     let exact = ["since", "until", "event_id", "account"].iter().any(|name| !asked.value(name).is_empty());
-    let local = |name: &str| asked.value(name).get(..19).unwrap_or_default().to_owned();
+    let local = |name: &str| {
+        let at = asked.value(name).parse::<Timestamp>().ok();
+        at.and_then(|at| at.to_string().get(..19).map(str::to_owned)).unwrap_or_default()
+    };
     let (since, until) = (local("since"), local("until"));
     html! {
         form.filterbar.sec method="get" action="/logs" role="search" aria-label="Deliveries" {
-            (Field::new("id", "Find by id", "").mono().kind("search", "off").input(&none))
-            (Field::new("status", "State", asked.value("status")).select(&none, &STATES))
-            (types(page, asked))
-            (endpoints(page, asked))
+            (Field::new("id", "Find by id", "").mono().kind("search", "off").input(errors))
+            (Field::new("status", "State", asked.value("status")).select(errors, &STATES))
+            (filters::type_field(page, errors, asked.value("type"), Some("Any type")))
+            (endpoints(page, asked, errors))
             div.fld.short {
                 label for="response_code" { "Response" }
                 input.in #response_code name="response_code" value=(asked.value("response_code")) inputmode="numeric"
                     placeholder="503" autocomplete="off" maxlength="3";
+                (field_error("response_code", errors))
             }
             div.fld {
                 label for="last" { "Time" }
@@ -205,17 +207,18 @@ pub fn bar(page: &Page, asked: &Asked) -> Markup {
                     option value="" { @if since.is_empty() && until.is_empty() { "Any time" } @else { "As below" } }
                     @for (value, word, _) in TIMES { option value=(value) { (word) } }
                 }
+                (field_error("last", errors))
             }
             button.btn type="submit" { "Show" }
             details.more.whole open[exact] {
                 summary { "Exact times" @if !page.is_customer() { ", account" } " and event" }
                 div.filterbar.gap {
-                    (Field::new("since", "From, UTC", &since).kind("datetime-local", "off").input(&none))
-                    (Field::new("until", "To, UTC", &until).kind("datetime-local", "off").input(&none))
+                    (Field::new("since", "From, UTC", &since).kind("datetime-local", "off").input(errors))
+                    (Field::new("until", "To, UTC", &until).kind("datetime-local", "off").input(errors))
                     @if !page.is_customer() {
-                        (Field::new("account", "Account", asked.value("account")).input(&none))
+                        (Field::new("account", "Account", asked.value("account")).input(errors))
                     }
-                    (Field::new("event_id", "Event", asked.value("event_id")).mono().input(&none))
+                    (Field::new("event_id", "Event", asked.value("event_id")).mono().input(errors))
                 }
             }
         }
@@ -235,18 +238,7 @@ pub fn chips(page: &Page, asked: &Asked) -> Markup {
     }
 }
 
-fn types(page: &Page, asked: &Asked) -> Markup {
-    let catalog = page.api().catalog().all();
-    let chosen = asked.value("type");
-    if catalog.len() > MOST_CHOICES || (!chosen.is_empty() && !catalog.keys().any(|name| name.as_str() == chosen)) {
-        return Field::new("type", "Type", chosen).mono().input(&FormErrors::default());
-    }
-    let options: Vec<(&str, &str)> =
-        std::iter::once(("", "Any type")).chain(catalog.keys().map(|name| (name.as_str(), name.as_str()))).collect();
-    Field::new("type", "Type", chosen).select(&FormErrors::default(), &options)
-}
-
-fn endpoints(page: &Page, asked: &Asked) -> Markup {
+fn endpoints(page: &Page, asked: &Asked, errors: &FormErrors) -> Markup {
     let snapshot = page.api().registry().snapshot();
     let chosen = asked.value("endpoint_id");
     let sees = |endpoint: &&std::sync::Arc<Endpoint>| {
@@ -255,13 +247,13 @@ fn endpoints(page: &Page, asked: &Asked) -> Markup {
     let choices: Vec<_> = snapshot.endpoints().values().filter(sees).take(MOST_CHOICES + 1).collect();
     let known = |id: &str| choices.iter().any(|endpoint| endpoint.id.to_string() == id);
     if choices.len() > MOST_CHOICES || (!chosen.is_empty() && !known(chosen)) {
-        return Field::new("endpoint_id", "Endpoint", chosen).mono().input(&FormErrors::default());
+        return Field::new("endpoint_id", "Endpoint", chosen).mono().input(errors);
     }
     let named: Vec<(String, String)> =
         choices.iter().map(|endpoint| (endpoint.id.to_string(), name(endpoint).chars().take(60).collect())).collect();
     let options: Vec<(&str, &str)> =
         std::iter::once(("", "Any endpoint")).chain(named.iter().map(|(id, name)| (&**id, &**name))).collect();
-    Field::new("endpoint_id", "Endpoint", chosen).select(&FormErrors::default(), &options)
+    Field::new("endpoint_id", "Endpoint", chosen).select(errors, &options)
 }
 
 /// The list query of the API for this page of the log.
@@ -285,6 +277,7 @@ mod tests {
         let local = settled("since=2026-11-24T13%3A41&until=");
         assert_eq!(local.as_deref(), Some("/logs?since=2026-11-24T13%3A41%3A00Z"));
         assert_eq!(settled("since=2026-11-24T13%3A41%3A00Z"), None);
+        assert_eq!(settled("since=2026-11-24T13%3A41%3A00%2B02%3A00"), None, "it names its zone");
         assert_eq!(settled("since=nonsense"), None, "the API says what is wrong with it");
         assert!(Asked::of("last=9y").settled(Timestamp::EPOCH).is_err());
     }

@@ -1,10 +1,11 @@
 //! The log: deliveries, newest first, page by page.
 
+use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 
 use super::{
     super::super::{
-        components::{self, Tone, clock_seconds, note, number},
+        components::{self, FormErrors, Tone, clock_seconds, note, number},
         layout::{Tab, View},
         page::{Page, Shown},
         response,
@@ -22,18 +23,20 @@ use crate::{
 
 pub async fn list(page: Page) -> Shown {
     let caller = page.caller::<CanRead>()?;
-    let query = page.request().query_string();
-    if let Some(address) = Asked::of(query).settled(page.now())? {
-        return Ok(response::go_to(&address));
+    let asked = Asked::of(page.request().query_string());
+    match asked.settled(page.now()) {
+        Ok(Some(address)) => return Ok(response::go_to(&address)),
+        Ok(None) => {}
+        Err(problem) => return Ok(list_page(&page, &asked, &FormErrors::of(problem)?, &html! {})),
     }
-    let asked = Asked::of(query);
-    let query = filter::list_query::<DeliveryQuery>(&asked)?;
+    let query = match filter::list_query::<DeliveryQuery>(&asked) {
+        Ok(query) => query,
+        Err(problem) => return Ok(list_page(&page, &asked, &FormErrors::of(problem)?, &html! {})),
+    };
     let found = deliveries::find_within(page.api(), &caller, &query, super::super::MOST_READS).await?;
     let next = query.page::<(), _>(Vec::new(), found.next.as_ref()).next_cursor;
     let filtered = asked.filters().next().is_some();
-    let body = html! {
-        @if let Some(note) = done_note(&asked) { div.sec data-place=(asked.page(None)) { (note) } }
-        (filter::bar(&page, &asked))
+    let rows = html! {
         @if filtered {
             div.chips.filters {
                 (filter::chips(&page, &asked))
@@ -62,12 +65,24 @@ pub async fn list(page: Page) -> Shown {
             }
         }
     };
+    Ok(list_page(&page, &asked, &FormErrors::default(), &rows))
+}
+
+fn list_page(page: &Page, asked: &Asked, errors: &FormErrors, rows: &Markup) -> HttpResponse {
+    let labels: Vec<_> = filter::FILTERS.into_iter().chain([("last", "Time")]).collect();
+    let body = html! {
+        @if let Some(note) = done_note(asked) { div.sec data-place=(asked.page(None)) { (note) } }
+        (errors.summary(&labels))
+        (filter::bar(page, asked, errors))
+        (rows)
+    };
     let actions = html! {
         span.sub { "As of " (clock_seconds(page.now(), page.now())) }
         a.btn href=(page.request().uri()) { "Refresh" }
     };
-    let view = View::new(Tab::Logs, "Logs").lede(html! { "Every delivery with its attempts, newest first." });
-    Ok(page.show(view.actions(actions).body(body)))
+    let status = if errors.is_none() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let view = View::new(Tab::Logs, "Logs").status(status);
+    page.show(view.lede(html! { "Every delivery with its attempts, newest first." }).actions(actions).body(body))
 }
 
 fn retry_query(asked: &Asked) -> String {

@@ -126,7 +126,13 @@ fn lede(page: &Page, endpoints: &Endpoints) -> Markup {
             [] => {
                 span.good { (components::icon("ok")) }
                 strong {
-                    @if fine == 1 { "The one endpoint is healthy." } @else if fine == 2 { "Both endpoints are healthy." } @else { "All " (components::number(fine)) " endpoints are healthy." }
+                    @match (fine, asleep) {
+                        (1, 0) => { "The one endpoint is healthy." }
+                        (2, 0) => { "Both endpoints are healthy." }
+                        (1, _) => { "The one endpoint that is enabled is healthy." }
+                        (_, 0) => { "All " (components::number(fine)) " endpoints are healthy." }
+                        _ => { "All " (components::number(fine)) " endpoints that are enabled are healthy." }
+                    }
                 }
                 (sleeping)
             }
