@@ -14,7 +14,7 @@ use crate::{
 /// Events a request.
 const BATCH: u64 = 1_000;
 /// The rows of an event with one delivery that waits.
-const ROWS: u64 = 3;
+const ROWS: u64 = 2;
 
 pub fn measure(plan: &Plan) -> Vec<Figure> {
     vec![idle(plan), with_endpoints(plan), with_pending(plan)]

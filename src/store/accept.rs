@@ -15,11 +15,14 @@ use super::{
 };
 use crate::domain::{
     attempt::Trigger,
-    delivery::{Delivery, DeliveryStatus, NextAttempt},
+    delivery::NextAttempt,
     event::{Event, EventBody},
-    ids::{DeliveryId, EventId, EventKey},
+    ids::{DeliveryId, EndpointId, EventId, EventKey},
     time::Timestamp,
 };
+
+/// What an endpoint's id takes in a record, at most.
+const ENDPOINT_BYTES: usize = 17;
 
 const ACCEPT: RequestKind = RequestKind { waits: false, grows: true, alone: false };
 
@@ -108,7 +111,8 @@ fn store(work: &mut Work, new: NewEvent) -> Result<Event, StoreError> {
     let object = std::str::from_utf8(&new.object)
         .map_err(|_| StoreError::Failed("an event's object is not UTF-8".to_owned()))?;
     let body = EventBody::new(&event.id, &event.event_type, event.created, object);
-    put_event(work, &event, new.idempotency, &body)?;
+    let listed = !event.test && has_room_for(&body, endpoints.len());
+    put_event(work, &event, new.idempotency, &body, if listed { endpoints.clone() } else { Vec::new() })?;
 
     let next = if new.test {
         NextAttempt { at: work.shared.clock.steady(), trigger: Trigger::Test }
@@ -118,23 +122,8 @@ fn store(work: &mut Work, new: NewEvent) -> Result<Event, StoreError> {
     let mut deliveries = Vec::with_capacity(endpoints.len());
     for (endpoint, n) in endpoints.into_iter().zip(0..) {
         let id = DeliveryId::from_u128(event.first_delivery.as_u128().saturating_add(n));
-        let stored = StoredDelivery::new(Delivery {
-            id,
-            event_key: key,
-            event_id: event.id.clone(),
-            endpoint_id: endpoint,
-            account: event.account.clone(),
-            event_type: event.event_type.clone(),
-            status: DeliveryStatus::Pending,
-            test: event.test,
-            attempts_made: 0,
-            scheduled_made: 0,
-            next: Some(next),
-            last_response_code: None,
-            created_at: accepted_at,
-            completed_at: None,
-        });
-        delivery_rows::write(work, None, &stored, &[])?;
+        let stored = StoredDelivery::of(&event, id, endpoint, next, accepted_at);
+        delivery_rows::add(work, &stored, !listed)?;
         deliveries.push(stored.delivery);
     }
     work.meta.totals.accepted += 1;
@@ -156,11 +145,22 @@ fn mint(work: &mut Work, delivery_count: u32) -> Result<(EventKey, Timestamp), S
     }
 }
 
+/// Whether a list of so many endpoints fits into the event's row, beside the body if that is in it too.
+fn has_room_for(body: &EventBody, endpoints: usize) -> bool {
+    let inline = if is_inline(body) { body.bytes().len() } else { 0 };
+    inline + endpoints * ENDPOINT_BYTES <= INLINE_BODY
+}
+
+fn is_inline(body: &EventBody) -> bool {
+    body.bytes().len() <= INLINE_BODY
+}
+
 fn put_event(
     work: &mut Work,
     event: &Event,
     idempotency: Option<[u8; 32]>,
     body: &EventBody,
+    endpoints: Vec<EndpointId>,
 ) -> Result<(), StoreError> {
     let too_long = |_| StoreError::Failed("an event's body is too long".to_owned());
     let stored = StoredEvent {
@@ -168,8 +168,9 @@ fn put_event(
         idempotency,
         object_start: u32::try_from(body.object_start()).map_err(too_long)?,
         body_length: u32::try_from(body.bytes().len()).map_err(too_long)?,
+        endpoints,
     };
-    let inline = if body.bytes().len() <= INLINE_BODY { &body.bytes()[..] } else { &[] };
+    let inline = if is_inline(body) { &body.bytes()[..] } else { &[] };
     work.put_record(&Row::Event(event.key), &stored, inline)?;
     work.note_type(&event.event_type, event.key.as_u128());
     if inline.is_empty() {

@@ -35,7 +35,7 @@ impl Store {
                 let mut after = before.clone();
                 if after.asked.len() < MOST_ASKED {
                     after.asked.push(Asked { at: free_time(&after, now), trigger: Trigger::Manual });
-                    delivery_rows::write(work, Some(&before), &after, &latest)?;
+                    delivery_rows::write(work, &before, &after, &latest)?;
                 }
                 retried.push(after.delivery);
             }
@@ -94,7 +94,7 @@ fn change(work: &mut Work, before: &StoredDelivery, after: StoredDelivery, lates
     if *before == after {
         return Ok(());
     }
-    delivery_rows::write(work, Some(before), &after, latest)?;
+    delivery_rows::write(work, before, &after, latest)?;
     work.changes.push(Change::Changed { delivery: Arc::new(after.delivery), before: before.delivery.status });
     Ok(())
 }

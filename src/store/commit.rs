@@ -192,9 +192,7 @@ impl Writer {
         *shared.type_blocks() = batch.type_blocks;
         shared.recent.committed(shared.view().durable, &batch.changes, &batch.touched);
         {
-            let mut view = shared.view_mut();
-            view.durable = batch.meta.last_id;
-            view.meta = batch.meta;
+            shared.view_mut().committed(batch.meta);
         }
         let second = shared.clock.steady().as_seconds();
         if self.witnessed.replace(second) != second {

@@ -9,18 +9,19 @@ use super::{
     keys::{self, EndStatus, kind},
     reading,
     shared::Shared,
-    stored::{Life, Progress},
+    stored::{Life, Progress, StoredEvent},
     streams::{self, Budget, Stream},
 };
 use crate::domain::{
     account::Account,
     delivery::{Delivery, DeliveryStatus},
-    event::Event,
     ids::{DeliveryId, EndpointId},
 };
 
 /// More endpoints' logs than this are not merged: all deliveries are walked over instead.
 const MOST_MERGED: usize = 2_000;
+/// More queues than this are not merged with what has records: all events are walked over instead.
+const MOST_QUEUES: usize = 200;
 
 impl Store {
     /// Deliveries, newest first.
@@ -73,14 +74,17 @@ impl<'a> Plan<'a> {
         }
         if let Some(id) = &filter.event {
             let found = reading::event_by_id(self.shared, id)?;
-            return Ok(found.map(|(stored, _)| self.of_event(&stored.event)));
+            return Ok(found.map(|(stored, _)| self.of_event(&stored)));
         }
         let status = filter.status.and_then(EndStatus::of).map(|status| self.index(keys::status_of(status)));
         let code = filter.response_code.filter(|code| has_index(*code)).map(|code| self.index(keys::code_of(code)));
         let mut selective: Vec<Stream<'a>> = status.into_iter().chain(code).collect();
         let pending = filter.status == Some(DeliveryStatus::Pending);
         match filter.endpoint {
-            Some(endpoint) if pending => selective.push(self.pending_of(endpoint)),
+            Some(endpoint) if pending => {
+                let position = self.shared.view().position(endpoint);
+                selective.push(self.pending_of(endpoint, position));
+            }
             Some(endpoint) => selective.push(self.index(keys::queue_of(endpoint))),
             None if !selective.is_empty() => {}
             None if pending => selective.push(self.pending()),
@@ -94,42 +98,55 @@ impl<'a> Plan<'a> {
         Stream::index(self.shared, self.budget, prefix, self.ids.clone())
     }
 
-    fn of_event(&self, event: &Event) -> Stream<'a> {
-        let first = event.first_delivery.as_u128();
-        let end = first.saturating_add(u128::from(event.delivery_count));
-        let all = keys::all_of(kind::DELIVERY);
-        let block = Stream::index(self.shared, self.budget, all, self.ids.start.max(first)..end);
-        Stream::any_of(vec![block, self.index(keys::extras_of(event.key))])
-    }
-
-    /// What waits for its first turn lies behind the queue's position, all else that waits has rows.
-    fn pending_of(&self, endpoint: EndpointId) -> Stream<'a> {
-        let position = self.shared.view().endpoints.get(&endpoint).map_or(0, |p| p.queue_position.as_u128());
-        let ids = self.ids.start.max(position.saturating_add(1))..self.ids.end;
-        let queue = Stream::index(self.shared, self.budget, keys::queue_of(endpoint), ids);
-        Stream::any_of(vec![queue, self.index(keys::retrying_of(endpoint))])
+    fn of_event(&self, event: &StoredEvent) -> Stream<'a> {
+        let Range { start, end } = event.deliveries();
+        let block = Stream::Consecutive(self.ids.start.max(start)..end);
+        Stream::any_of(vec![block, self.index(keys::extras_of(event.event.key))])
     }
 
     fn pending(&self) -> Stream<'a> {
-        let wanted = |progress: &Progress| {
-            progress.health.pending > 0
-                && self.filter.account.as_ref().is_none_or(|account| *account == progress.account)
-        };
-        let endpoints: Vec<EndpointId> = {
-            let view = self.shared.view();
-            view.endpoints.iter().filter(|(_, progress)| wanted(progress)).map(|(id, _)| *id).collect()
-        };
-        if endpoints.len() > MOST_MERGED {
-            return self.index(keys::all_of(kind::DELIVERY));
+        let queues = self.queues();
+        if queues.len() > MOST_MERGED {
+            return self.all();
         }
-        Stream::any_of(endpoints.into_iter().map(|endpoint| self.pending_of(endpoint)).collect())
+        Stream::any_of(queues.into_iter().map(|(endpoint, position)| self.pending_of(endpoint, position)).collect())
+    }
+
+    /// What waits for its first turn lies behind the queue's position, all else that waits has rows.
+    fn pending_of(&self, endpoint: EndpointId, position: DeliveryId) -> Stream<'a> {
+        Stream::any_of(vec![self.behind(endpoint, position), self.index(keys::retrying_of(endpoint))])
+    }
+
+    /// All that have a record, and those that were not touched since they were made: they lie behind a queue's position.
+    fn all(&self) -> Stream<'a> {
+        let records = self.index(keys::all_of(kind::DELIVERY));
+        let queues = self.queues();
+        if queues.len() > MOST_QUEUES {
+            let made_with_events = Stream::of_events(self.shared, self.budget, self.ids.clone());
+            return Stream::any_of(vec![records, made_with_events]);
+        }
+        let fresh = queues.into_iter().map(|(endpoint, position)| self.behind(endpoint, position));
+        Stream::any_of(std::iter::once(records).chain(fresh).collect())
+    }
+
+    /// Where the queues stand in which something may wait.
+    fn queues(&self) -> Vec<(EndpointId, DeliveryId)> {
+        let of_account =
+            |progress: &Progress| self.filter.account.as_ref().is_none_or(|account| *account == progress.account);
+        let view = self.shared.view();
+        view.queues().filter(|(_, progress, _)| of_account(progress)).map(|(id, _, position)| (id, position)).collect()
+    }
+
+    fn behind(&self, endpoint: EndpointId, position: DeliveryId) -> Stream<'a> {
+        let ids = self.ids.start.max(position.as_u128().saturating_add(1))..self.ids.end;
+        Stream::index(self.shared, self.budget, keys::queue_of(endpoint), ids)
     }
 
     fn of_account_or_all(&self) -> Stream<'a> {
         let logs = self.filter.account.as_ref().and_then(|account| self.logs_of(account));
         match logs {
             Some(logs) => Stream::any_of(logs.into_iter().map(|id| self.index(keys::queue_of(id))).collect()),
-            None => self.index(keys::all_of(kind::DELIVERY)),
+            None => self.all(),
         }
     }
 

@@ -47,35 +47,46 @@ pub fn has_index(code: u16) -> bool {
     !(200..300).contains(&code)
 }
 
+/// Adds a new delivery with its rows and counts. Without a record it is one that its event's record tells of.
+pub fn add(work: &mut Work, new: &StoredDelivery, with_record: bool) -> Result<(), StoreError> {
+    for row in index_rows(new) {
+        put_index(work, &row);
+    }
+    if with_record {
+        work.put_record(&Row::Delivery(new.delivery.id), new, &[])?;
+    }
+    work.note_type(&new.delivery.event_type, new.delivery.id.as_u128());
+    count(work, None, Some(new))
+}
+
 /// Writes a delivery over what it was before, with its rows and counts. `inline` is its packed latest attempt.
 pub fn write(
     work: &mut Work,
-    before: Option<&StoredDelivery>,
+    before: &StoredDelivery,
     after: &StoredDelivery,
     inline: &[u8],
 ) -> Result<(), StoreError> {
-    let old = before.map_or_else(Vec::new, index_rows);
-    let new = index_rows(after);
+    let (old, new) = (index_rows(before), index_rows(after));
     for row in &old {
         if !new.contains(row) {
             work.delete(row.key());
         }
     }
-    for row in new {
-        if old.contains(&row) {
-            continue;
-        }
-        work.put(row.key(), Vec::new());
-        if let Row::Due(endpoint, due) = row {
-            work.changes.push(Change::Due { endpoint, at: due.at });
+    for row in &new {
+        if !old.contains(row) {
+            put_index(work, row);
         }
     }
     work.put_record(&Row::Delivery(after.delivery.id), after, inline)?;
-    match before {
-        Some(_) => touch(work, &after.delivery, after.delivery.is_fresh()),
-        None => work.note_type(&after.delivery.event_type, after.delivery.id.as_u128()),
+    touch(work, &after.delivery, after.delivery.is_fresh());
+    count(work, Some(before), Some(after))
+}
+
+fn put_index(work: &mut Work, row: &Row) {
+    work.put(row.key(), Vec::new());
+    if let Row::Due(endpoint, due) = row {
+        work.changes.push(Change::Due { endpoint: *endpoint, at: due.at });
     }
-    count(work, before, Some(after))
 }
 
 /// Removes a completed delivery's record and its rows. Its attempts are removed by the caller.

@@ -88,7 +88,7 @@ fn drop_some(work: &mut Work, id: EndpointId) -> Result<bool, StoreError> {
             went_on = true;
         } else if !before.asked.is_empty() {
             let after = StoredDelivery { asked: Vec::new(), ..before.clone() };
-            delivery_rows::write(work, Some(&before), &after, &latest)?;
+            delivery_rows::write(work, &before, &after, &latest)?;
             went_on = true;
         }
     }

@@ -5,9 +5,13 @@
 //!
 //! | key | value |
 //! | --- | --- |
-//! | `E` event | the event, its idempotency digest, and its body if that is small |
-//! | `D` delivery | the delivery, attempts that were asked for, and its latest attempt if that is small |
+//! | `E` event | the event, its idempotency digest, to whom its deliveries go, and its body if that is small |
 //! | `Q` endpoint, delivery | nothing: the endpoint's queue of fresh deliveries, and the index of its log |
+//! | `D` delivery | the delivery, attempts that were asked for, and its latest attempt if that is small |
+//!
+//! `D` is written when something becomes of the delivery. Until then it is what its event's record says: see
+//! [`super::stored::StoredEvent::fresh_delivery`]. A list of endpoints that does not fit into `E` is left out, and then
+//! each delivery has its `D` from the first on; so has one that a replay or a test made.
 //!
 //! Ids are minted by the writer in the order of commits. So `Q` is first in, first out, and how far an endpoint's
 //! fresh deliveries have had their first turn is one number in its `P` row: no row is deleted for it.

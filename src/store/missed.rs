@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::{
     attempt::Trigger,
-    delivery::{Delivery, DeliveryStatus, NextAttempt},
+    delivery::{DeliveryStatus, NextAttempt},
     event::Event,
     ids::{DeliveryId, EndpointId, EventKey},
 };
@@ -103,25 +103,10 @@ fn has_delivery(shared: &Shared, endpoint: EndpointId, event: &Event) -> Result<
 
 fn make(work: &mut Work, endpoint: EndpointId, event: &Event) -> Result<(), StoreError> {
     let (id, created_at) = work.mint(1);
-    let id = DeliveryId::from_u128(id);
-    let stored = StoredDelivery::new(Delivery {
-        id,
-        event_key: event.key,
-        event_id: event.id.clone(),
-        endpoint_id: endpoint,
-        account: event.account.clone(),
-        event_type: event.event_type.clone(),
-        status: DeliveryStatus::Pending,
-        test: false,
-        attempts_made: 0,
-        scheduled_made: 0,
-        next: Some(NextAttempt { at: work.shared.clock.steady(), trigger: Trigger::Replay }),
-        last_response_code: None,
-        created_at,
-        completed_at: None,
-    });
-    work.put(Row::Extra(event.key, id).key(), Vec::new());
-    delivery_rows::write(work, None, &stored, &[])?;
+    let next = NextAttempt { at: work.shared.clock.steady(), trigger: Trigger::Replay };
+    let stored = StoredDelivery::of(event, DeliveryId::from_u128(id), endpoint, next, created_at);
+    work.put(Row::Extra(event.key, stored.delivery.id).key(), Vec::new());
+    delivery_rows::add(work, &stored, true)?;
     let delivery = Arc::new(stored.delivery);
     work.changes.push(Change::Changed { delivery, before: DeliveryStatus::Pending });
     Ok(())

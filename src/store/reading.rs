@@ -3,7 +3,8 @@
 use super::{
     StoreError,
     codec::{self, CodecError},
-    keys::Row,
+    engine::Entry,
+    keys::{self, Row, kind},
     long,
     stored::{Link, StoredDelivery, StoredEvent},
 };
@@ -16,6 +17,9 @@ use crate::domain::{
 pub trait Rows {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The last row from `from` on (inclusive) up to `to` (exclusive).
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StoreError>;
 }
 
 /// One record of one row, and the raw bytes behind it.
@@ -47,9 +51,21 @@ pub fn event(rows: &impl Rows, key: EventKey) -> Result<Option<(StoredEvent, Vec
     record(rows, &Row::Event(key))
 }
 
-/// A delivery, and its latest attempt if that lies with it.
+/// A delivery, and its latest attempt if that lies with it. One that has no record yet is made of its event's.
 pub fn delivery(rows: &impl Rows, id: DeliveryId) -> Result<Option<(StoredDelivery, Vec<u8>)>, StoreError> {
-    record(rows, &Row::Delivery(id))
+    if let Some(found) = record(rows, &Row::Delivery(id))? {
+        return Ok(Some(found));
+    }
+    let made_with = event_before(rows, id)?;
+    Ok(made_with.and_then(|event| event.fresh_delivery(id)).map(|fresh| (fresh, Vec::new())))
+}
+
+/// The last event before a delivery: the one that it was made with, unless a replay made it.
+pub fn event_before(rows: &impl Rows, id: DeliveryId) -> Result<Option<StoredEvent>, StoreError> {
+    let all = keys::all_of(kind::EVENT);
+    let Some(Entry { key, value }) = rows.last(&all, &keys::with_id(&all, id.as_u128()))? else { return Ok(None) };
+    let (stored, _) = codec::decode(&key, &value).map_err(|error| error.at(&key))?;
+    Ok(Some(stored))
 }
 
 /// An event by the id that receivers see. A producer's own id may look like a minted one, so that is asked first.

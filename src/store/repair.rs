@@ -179,6 +179,8 @@ struct Counted {
     account: Account,
     pending: u64,
     asked: u64,
+    /// Of the pending ones, those whose record was lost and made again.
+    made_again: u64,
     /// The first that waits for its first turn.
     first_fresh: DeliveryId,
 }

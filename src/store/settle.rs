@@ -72,7 +72,7 @@ fn settle(work: &mut Work, settlement: Settlement) -> Result<Settled, StoreError
     }
 
     let inline = put_attempt(work, &before, &latest, &mut after, &attempt)?;
-    delivery_rows::write(work, Some(&before), &after, &inline)?;
+    delivery_rows::write(work, &before, &after, &inline)?;
     work.change_progress(endpoint, |progress| {
         progress.queue_position = progress.queue_position.max(queue_position);
         note_health(progress, &attempt, times.finished_wall);

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Observer, StoreError,
-    engine::{Engine, Entries, Order, ReadError},
+    engine::{Engine, Entries, Entry, Order, ReadError},
     journal::Journal,
     keys::{self, Row, kind},
     minting::Minter,
@@ -57,14 +57,42 @@ pub struct View {
     pub endpoints: HashMap<EndpointId, Progress>,
     /// Totals and such.
     pub meta: Meta,
+    /// Where the queues stood of those endpoints whose progress is ahead of what is committed.
+    passing: HashMap<EndpointId, DeliveryId>,
     /// Ids up to here are on stable storage. What is above may be seen in the engine, but can still be lost.
     pub durable: u128,
 }
 
 impl View {
+    /// What was taken over is committed.
+    pub fn committed(&mut self, meta: Meta) {
+        self.passing.clear();
+        self.durable = meta.last_id;
+        self.meta = meta;
+    }
+
+    /// The endpoints of which something waits, each with a place in its queue that has nothing fresh before it, whatever
+    /// of a batch that is being committed is to be seen in the engine.
+    pub fn queues(&self) -> impl Iterator<Item = (EndpointId, &Progress, DeliveryId)> {
+        self.endpoints.iter().filter_map(|(id, progress)| {
+            let waits = progress.health.pending > 0 || self.passing.contains_key(id);
+            waits.then(|| (*id, progress, self.position(*id)))
+        })
+    }
+
+    /// That place in the queue of one endpoint.
+    pub fn position(&self, endpoint: EndpointId) -> DeliveryId {
+        let committed = self.passing.get(&endpoint).copied();
+        let position = || self.endpoints.get(&endpoint).map_or(DeliveryId::MIN, |progress| progress.queue_position);
+        committed.unwrap_or_else(position)
+    }
+
     /// Takes over what a batch makes of endpoints; `None`: nothing is left of one.
     pub fn take_endpoints(&mut self, changed: HashMap<EndpointId, Option<Progress>>) {
         for (id, progress) in changed {
+            if let Some(before) = self.endpoints.get(&id) {
+                self.passing.insert(id, before.queue_position);
+            }
             match progress {
                 Some(progress) => drop(self.endpoints.insert(id, progress)),
                 None => drop(self.endpoints.remove(&id)),
@@ -107,7 +135,7 @@ impl Shared {
             recent: Recent::default(),
             observer: OnceLock::new(),
             told: Mutex::default(),
-            view: RwLock::new(View { endpoints, meta, durable }),
+            view: RwLock::new(View { endpoints, meta, durable, passing: HashMap::new() }),
             statistics: Mutex::default(),
             traffic,
             type_blocks: Mutex::default(),
@@ -178,6 +206,13 @@ impl Shared {
         entries.map(|entry| Ok(keys::last_id(&entry?.key).unwrap_or(0)))
     }
 
+    /// Whether a delivery without a record may wait at an endpoint: its queue has not passed it.
+    pub fn may_wait(&self, endpoint: EndpointId, id: DeliveryId) -> bool {
+        let view = self.view();
+        let progress = view.endpoints.get(&endpoint);
+        progress.is_some_and(|progress| progress.life != Life::Dropped && id > progress.queue_position)
+    }
+
     /// Whether an endpoint is there and not deleted.
     pub fn is_alive(&self, id: EndpointId) -> bool {
         self.view().endpoints.get(&id).is_some_and(|progress| progress.life == Life::Alive)
@@ -188,6 +223,10 @@ impl Rows for Shared {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.engine.get(key)?)
     }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StoreError> {
+        EngineRows(&*self.engine).last(from, to)
+    }
 }
 
 /// An engine without the rest.
@@ -196,6 +235,10 @@ pub struct EngineRows<'a>(pub &'a dyn Engine);
 impl Rows for EngineRows<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.get(key)?)
+    }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StoreError> {
+        Ok(self.0.range(from, to, Order::Descending).next().transpose()?)
     }
 }
 

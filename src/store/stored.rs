@@ -1,6 +1,8 @@
 //! The records as they lie in the store, where they are more than the domain's own types. The body of an event and
 //! the answer of an attempt are kept as raw bytes behind their record.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,11 +14,11 @@ use crate::domain::{
     account::Account,
     attempt::{Attempt, Trigger},
     audit::AuditEntry,
-    delivery::Delivery,
+    delivery::{Delivery, DeliveryStatus, NextAttempt},
     endpoint::{Endpoint, EndpointHealth},
     event::Event,
     event_type::EventType,
-    ids::{DeliveryId, EventKey},
+    ids::{DeliveryId, EndpointId, EventKey},
     session::Session,
     time::Timestamp,
     token::Token,
@@ -38,9 +40,27 @@ pub struct StoredEvent {
     pub object_start: u32,
     /// The body's length.
     pub body_length: u32,
+    /// To whom the deliveries go that were made with it, in the order of their ids. One of these that has no record is
+    /// as it was made: fresh. Empty: each has a record.
+    pub endpoints: Vec<EndpointId>,
 }
 
 impl StoredEvent {
+    /// A delivery that was made with the event and has no record, if it is not one that must have.
+    pub fn fresh_delivery(&self, id: DeliveryId) -> Option<StoredDelivery> {
+        let event = &self.event;
+        let n = id.as_u128().checked_sub(event.first_delivery.as_u128())?;
+        let endpoint = self.endpoints.get(usize::try_from(n).ok()?)?;
+        let next = NextAttempt { at: event.accepted_at, trigger: Trigger::Schedule };
+        Some(StoredDelivery::of(event, id, *endpoint, next, event.accepted_at))
+    }
+
+    /// The ids of the deliveries that were made with it.
+    pub fn deliveries(&self) -> Range<u128> {
+        let first = self.event.first_delivery.as_u128();
+        first..first.saturating_add(u128::from(self.event.delivery_count))
+    }
+
     /// Whether the body lies behind this record.
     pub fn body_is_inline(&self) -> bool {
         usize::try_from(self.body_length).is_ok_and(|length| length <= INLINE_BODY)
@@ -82,7 +102,33 @@ pub struct StoredDelivery {
 pub const MOST_ASKED: usize = 16;
 
 impl StoredDelivery {
-    /// A new delivery, not tried yet.
+    /// A new delivery of an event, not tried yet.
+    pub fn of(
+        event: &Event,
+        id: DeliveryId,
+        endpoint_id: EndpointId,
+        next: NextAttempt,
+        created_at: Timestamp,
+    ) -> Self {
+        Self::new(Delivery {
+            id,
+            event_key: event.key,
+            event_id: event.id.clone(),
+            endpoint_id,
+            account: event.account.clone(),
+            event_type: event.event_type.clone(),
+            status: DeliveryStatus::Pending,
+            test: event.test,
+            attempts_made: 0,
+            scheduled_made: 0,
+            next: Some(next),
+            last_response_code: None,
+            created_at,
+            completed_at: None,
+        })
+    }
+
+    /// One that has no attempt in the store.
     pub fn new(delivery: Delivery) -> Self {
         Self { delivery, asked: Vec::new(), latest: Latest::None }
     }
@@ -195,6 +241,33 @@ struct MetaOf1 {
     totals: Totals,
 }
 
+impl Record for StoredEvent {
+    const NAME: &'static str = "event";
+    const VERSION: u8 = 2;
+
+    fn upgrade(older: Older<'_>) -> Result<(Self, usize), CodecError> {
+        match older.version() {
+            1 => older.read(|StoredEventOf1 { event, idempotency, object_start, body_length }| Self {
+                event,
+                idempotency,
+                object_start,
+                body_length,
+                endpoints: Vec::new(),
+            }),
+            _ => older.unknown(),
+        }
+    }
+}
+
+/// Version 1 of [`StoredEvent`]: each of its deliveries has a record.
+#[derive(Deserialize)]
+struct StoredEventOf1 {
+    event: Event,
+    idempotency: Option<[u8; 32]>,
+    object_start: u32,
+    body_length: u32,
+}
+
 macro_rules! records {
     ($($type:ty: $name:literal, $version:literal;)*) => {
         $(impl Record for $type {
@@ -205,7 +278,6 @@ macro_rules! records {
 }
 
 records! {
-    StoredEvent: "event", 1;
     StoredDelivery: "delivery", 1;
     Attempt: "attempt", 1;
     Progress: "progress", 1;

@@ -7,11 +7,12 @@ use std::{cell::Cell, collections::BinaryHeap, ops::Range};
 use super::{
     Page, StoreError,
     engine::{Entries, Order},
-    keys::{self, Prefix},
+    keys::{self, Prefix, kind},
+    reading,
     shared::Shared,
     type_blocks,
 };
-use crate::domain::event_type::EventTypeName;
+use crate::domain::{event_type::EventTypeName, ids::EventKey};
 
 /// How many rows a page may still look at.
 #[derive(Debug)]
@@ -53,6 +54,10 @@ pub enum Stream<'a> {
     AllOf(Vec<Stream<'a>>),
     /// Those that any of these has.
     AnyOf(AnyOf<'a>),
+    /// All ids of a range.
+    Consecutive(Range<u128>),
+    /// The deliveries that were made with events, by the events' records.
+    OfEvents(OfEvents<'a>),
     /// All that there may be in the blocks that hold something of a type: to be joined with an index.
     OfType(OfType<'a>),
 }
@@ -65,12 +70,21 @@ impl<'a> Stream<'a> {
             Self::AllOf(streams) => all_at_or_below(streams, bound),
             Self::AnyOf(any) => any.at_or_below(bound),
             Self::OfType(of_type) => of_type.at_or_below(bound),
+            Self::OfEvents(of_events) => of_events.at_or_below(bound),
+            Self::Consecutive(ids) => Ok(within(ids, bound)),
         }
     }
 
     /// An index's ids within a range.
     pub fn index(shared: &'a Shared, budget: &'a Budget, prefix: Prefix, ids: Range<u128>) -> Self {
         Self::Index(Index::new(shared, budget, prefix, ids))
+    }
+
+    /// The deliveries that were made with events, from the least of these ids on.
+    pub fn of_events(shared: &'a Shared, budget: &'a Budget, ids: Range<u128>) -> Self {
+        // The first of them may belong to an event that lies before.
+        let events = Index::new(shared, budget, keys::all_of(kind::EVENT), 0..ids.end);
+        Self::OfEvents(OfEvents { events, least: ids.start, of_one: 0..0 })
     }
 
     /// The ids that may be of a type.
@@ -215,6 +229,47 @@ impl OfType<'_> {
             }
         };
         Ok(Look::Found(bound.min(block.end.saturating_sub(1))))
+    }
+}
+
+/// The greatest id of a range that is not above `bound`.
+fn within(ids: &Range<u128>, bound: u128) -> Look {
+    let id = bound.min(ids.end.saturating_sub(1));
+    if ids.contains(&id) { Look::Found(id) } else { Look::End }
+}
+
+/// The deliveries of one event after the other.
+pub struct OfEvents<'a> {
+    events: Index<'a>,
+    least: u128,
+    /// Those of the event that was read last.
+    of_one: Range<u128>,
+}
+
+impl OfEvents<'_> {
+    fn at_or_below(&mut self, mut bound: u128) -> Result<Look, StoreError> {
+        loop {
+            if bound < self.least {
+                return Ok(Look::End);
+            }
+            if let found @ Look::Found(_) = within(&self.of_one, bound) {
+                return Ok(found);
+            }
+            let Some(below) = bound.checked_sub(1) else { return Ok(Look::End) };
+            let key = match self.events.at_or_below(below)? {
+                Look::Found(key) => EventKey::from_u128(key),
+                Look::Spent(_) => return Ok(Look::Spent(bound)),
+                Look::End => return Ok(Look::End),
+            };
+            let shared = self.events.shared;
+            // What a damaged event's deliveries have in records is found by these.
+            let read = shared.past_damage(reading::event(shared, key))?;
+            self.of_one = read.map_or(0..0, |(stored, _)| stored.deliveries());
+            // None of its deliveries is below its own key.
+            if within(&self.of_one, bound) == Look::End {
+                bound = key.as_u128();
+            }
+        }
     }
 }
 

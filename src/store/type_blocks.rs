@@ -74,14 +74,18 @@ pub fn block_of(engine: &dyn Engine, id: u128) -> Result<Option<u128>, StoreErro
 /// Writes the rows for all that is stored in an engine that has none of them. What is damaged is passed over: no list
 /// shows it.
 pub fn build(engine: &dyn Engine) -> Result<(), StoreError> {
-    let mut events = Typed::<StoredEvent>::of(engine, kind::EVENT, |stored| stored.event.event_type);
-    let mut deliveries = Typed::<StoredDelivery>::of(engine, kind::DELIVERY, |stored| stored.delivery.event_type);
+    let mut events = Typed::of(engine, kind::EVENT, |stored: StoredEvent| {
+        let count = stored.event.delivery_count;
+        (stored.event.event_type, count)
+    });
+    let mut deliveries = Typed::of(engine, kind::DELIVERY, |stored: StoredDelivery| (stored.delivery.event_type, 0));
     let (mut event, mut delivery) = (events.next()?, deliveries.next()?);
+    let mut noted_to = 0_u128;
     let mut blocks = TypeBlocks::default();
     let mut rows: Vec<Write> = Vec::new();
     loop {
         let is_event = match (&event, &delivery) {
-            (Some((event, _)), Some((delivery, _))) => event < delivery,
+            (Some((event, ..)), Some((delivery, ..))) => event < delivery,
             (Some(_), None) => true,
             (None, Some(_)) => false,
             (None, None) => break,
@@ -91,8 +95,14 @@ pub fn build(engine: &dyn Engine) -> Result<(), StoreError> {
         } else {
             std::mem::replace(&mut delivery, deliveries.next()?)
         };
-        if let Some((id, event_type)) = next {
-            blocks.note(&event_type, id, |row| rows.push((row.key(), Some(Vec::new()))));
+        if let Some((first, event_type, made_with_it)) = next {
+            // An event's deliveries are noted with it: not each has a record.
+            let last = first.saturating_add(u128::from(made_with_it));
+            let unnoted = first.max(noted_to.saturating_add(1));
+            noted_to = noted_to.max(last);
+            for id in unnoted..=last {
+                blocks.note(&event_type, id, |row| rows.push((row.key(), Some(Vec::new()))));
+            }
         }
         if rows.len() >= BATCH {
             commit(engine, std::mem::take(&mut rows))?;
@@ -105,23 +115,24 @@ fn commit(engine: &dyn Engine, rows: Vec<Write>) -> Result<(), StoreError> {
     engine.commit(rows).map_err(|error| StoreError::Failed(error.to_string()))
 }
 
-/// The ids of one kind of records and the types that these are of, ascending.
+/// The ids of one kind of records, the types that these are of, and how many ids follow for what was made with them.
 struct Typed<'a, R> {
     entries: Entries<'a>,
-    type_of: fn(R) -> EventTypeName,
+    type_of: fn(R) -> (EventTypeName, u32),
 }
 
 impl<'a, R: codec::Record> Typed<'a, R> {
-    fn of(engine: &'a dyn Engine, kind: u8, type_of: fn(R) -> EventTypeName) -> Self {
+    fn of(engine: &'a dyn Engine, kind: u8, type_of: fn(R) -> (EventTypeName, u32)) -> Self {
         let all = keys::all_of(kind);
         Self { entries: engine.range(&all, &keys::end_of(&all), Order::Ascending), type_of }
     }
 
-    fn next(&mut self) -> Result<Option<(u128, EventTypeName)>, StoreError> {
+    fn next(&mut self) -> Result<Option<(u128, EventTypeName, u32)>, StoreError> {
         for entry in self.entries.by_ref() {
             let entry = entry?;
             if let (Some(id), Ok((record, _))) = (keys::last_id(&entry.key), codec::decode(&entry.key, &entry.value)) {
-                return Ok(Some((id, (self.type_of)(record))));
+                let (event_type, made_with_it) = (self.type_of)(record);
+                return Ok(Some((id, event_type, made_with_it)));
             }
         }
         Ok(None)

@@ -1,11 +1,11 @@
 //! A batch in the making: rows and the state that goes with them, seen by the writer as if they were stored. What
 //! one request did can be taken back without touching the others of the batch.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, hash_map};
 
 use super::{
     Change, Minute, StoreError, codec,
-    engine::Write,
+    engine::{Entry, Write},
     journal::{self, JournalSlot, Plan},
     keys::Row,
     reading::{self, Rows},
@@ -186,11 +186,11 @@ impl<'a> Work<'a> {
     /// Nothing is known of the endpoint, though something of it is stored.
     pub fn change_progress(&mut self, id: EndpointId, change: impl FnOnce(&mut Progress)) -> Result<(), StoreError> {
         let slot = match self.endpoints.entry(id) {
-            Entry::Occupied(slot) => {
+            hash_map::Entry::Occupied(slot) => {
                 self.undo.push(Undo::Endpoint(id, slot.get().clone()));
                 slot.into_mut()
             }
-            Entry::Vacant(slot) => {
+            hash_map::Entry::Vacant(slot) => {
                 self.undo.push(Undo::NoEndpoint(id));
                 slot.insert(self.shared.view().endpoints.get(&id).cloned())
             }
@@ -277,5 +277,14 @@ impl Rows for Work<'_> {
             Some(value) => Ok(value.clone()),
             None => self.shared.get(key),
         }
+    }
+
+    /// What the batch changed among them is seen, what it adds is not: nothing asks for that.
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StoreError> {
+        let Some(stored) = self.shared.last(from, to)? else { return Ok(None) };
+        Ok(match self.rows.get(&stored.key) {
+            Some(changed) => changed.clone().map(|value| Entry { value, ..stored }),
+            None => Some(stored),
+        })
     }
 }

@@ -252,7 +252,7 @@ fn a_whole_archive_of_a_store_that_is_not_sound_is_restored_on_demand_alone() {
     let (store, archive) = stored(&root.path().join("first"));
     drop(store);
     let (manifest, mut writes, trailer) = read(&archive).unwrap();
-    let missing = writes.iter().position(|(key, _)| key.first() == Some(&b'D')).unwrap();
+    let missing = writes.iter().position(|(key, _)| key.first() == Some(&b'Q')).unwrap();
     writes.remove(missing);
     let unsound = archive_until(&manifest, &writes, trailer.last_id.0);
 

@@ -7,11 +7,15 @@ use super::{
         Store, StoreError,
         engine::Order,
         keys::{self, Row, kind},
+        reading,
         shared::Shared,
     },
     PRUNE, STEP_EVENTS, STEP_ROWS,
 };
-use crate::domain::{ids::EventKey, time::Timestamp};
+use crate::domain::{
+    ids::{DeliveryId, EventKey},
+    time::Timestamp,
+};
 
 /// No further block is looked for when so many are found.
 const STEP_BLOCKS: usize = 100;
@@ -78,6 +82,11 @@ fn look(shared: &Shared, from: u128, before: Timestamp) -> Result<Empty, StoreEr
 }
 
 fn is_empty(shared: &Shared, first: u128, behind: u128) -> Result<bool, StoreError> {
+    // The deliveries of an event before the block may reach into it, and need not have records.
+    let before = reading::event_before(shared, DeliveryId::from_u128(first));
+    if shared.past_damage(before)?.is_some_and(|event| event.deliveries().end > first) {
+        return Ok(false);
+    }
     for of_kind in [kind::EVENT, kind::DELIVERY] {
         let mut ids = shared.ids_after(&keys::all_of(of_kind), first.saturating_sub(1), behind.saturating_sub(1));
         if ids.next().transpose()?.is_some() {

@@ -1,6 +1,8 @@
 //! Events in the order of their keys, each with its deliveries: those of the same time lie together, so all are read
 //! along ranges, and nothing is looked up by itself but what a replay made.
 
+use std::ops::Range;
+
 use super::super::{
     StoreError, codec,
     engine::{Entries, Entry, Order},
@@ -62,16 +64,19 @@ impl<'a> Sweep<'a> {
                 && stored.delivery.completed_at.is_none_or(|completed_at| completed_at < before)
         };
         let mut deliveries = Vec::new();
-        let first = event.first_delivery.as_u128();
-        let end = first.saturating_add(u128::from(event.delivery_count));
-        // One that is missing is for a check to name; it does not keep its event for ever.
-        let mut from = first;
+        let Range { start: mut from, end } = stored.deliveries();
+        // One without a record that cannot wait any more is for a check to name; it does not keep its event for ever.
+        let waits = |id: u128| {
+            let fresh = stored.fresh_delivery(DeliveryId::from_u128(id));
+            fresh.is_some_and(|fresh| shared.may_wait(fresh.delivery.endpoint_id, fresh.delivery.id))
+        };
         while from < end {
-            let Some(entry) = self.deliveries.seek(&Row::Delivery(DeliveryId::from_u128(from)).key())? else { break };
-            let id = keys::last_id(&entry.key).unwrap_or(u128::MAX);
-            if id >= end {
-                break;
+            let found = self.deliveries.seek(&Row::Delivery(DeliveryId::from_u128(from)).key())?;
+            let id = found.and_then(|entry| keys::last_id(&entry.key)).unwrap_or(end);
+            if (from..id.min(end)).any(waits) {
+                return Ok(None);
             }
+            let Some(entry) = found.filter(|_| id < end) else { break };
             let Some(stored) = shared.past_damage(decoded(entry))? else { return Ok(None) };
             if !is_over(&stored) {
                 return Ok(None);

@@ -113,7 +113,7 @@ impl<'a> Rebuild<'a> {
         // Those from the first on, as far as they are whole.
         let whole = (1..).zip(&attempts).take_while(|(number, record)| is_attempt(record, *number)).count();
         let made = u32::try_from(whole).unwrap_or(u32::MAX);
-        let trace = self.traces.get(&id).cloned();
+        let trace = self.traces.get(&id).cloned().or_else(|| self.trace_by_event(id));
         let position = trace.as_ref().and_then(super::traces::Trace::endpoint);
         let position = position.and_then(|endpoint| self.progress.get(&endpoint).cloned().flatten());
         let had_its_turn = position.is_some_and(|progress| id <= progress.queue_position);
@@ -138,6 +138,9 @@ impl<'a> Rebuild<'a> {
         self.count(&stored)?;
         self.report.made_again += 1;
         let delivery = &stored.delivery;
+        if let Some(counted) = self.counted.get_mut(&delivery.endpoint_id) {
+            counted.made_again += u64::from(delivery.status == DeliveryStatus::Pending);
+        }
         let text = format!(
             "delivery {id} of event {} to endpoint {}: its record is lost; by what led to it it is {}, with {made} attempts \
              that are known",
@@ -150,7 +153,7 @@ impl<'a> Rebuild<'a> {
     }
 
     /// The rows that follow from a delivery, and the counts.
-    fn count(&mut self, stored: &StoredDelivery) -> Result<(), RepairError> {
+    pub(super) fn count(&mut self, stored: &StoredDelivery) -> Result<(), RepairError> {
         for index in index_rows(stored) {
             self.output.put(index.key(), Vec::new())?;
         }
@@ -166,6 +169,7 @@ impl<'a> Rebuild<'a> {
             account: delivery.account.clone(),
             pending: 0,
             asked: 0,
+            made_again: 0,
             first_fresh: DeliveryId::MAX,
         });
         counted.pending += u64::from(pending);

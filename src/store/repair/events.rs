@@ -13,7 +13,7 @@ use crate::{
         keys::{Row, kind},
         reading::{self, Rows as _},
         scan::{Cursor, LongRecord, NamedRow},
-        stored::{Link, StoredEvent},
+        stored::{Link, StoredDelivery, StoredEvent},
     },
 };
 
@@ -38,14 +38,14 @@ impl<'a> EventsWalk<'a> {
     }
 
     /// The next whose record and body are whole.
-    pub fn next_whole(&mut self) -> Option<Event> {
+    pub fn next_whole(&mut self) -> Option<StoredEvent> {
         loop {
             let NamedRow { row, entry, .. } = self.events.take(&mut Silent)?;
             let Row::Event(key) = row else { continue };
             while self.bodies.take_if(&mut Silent, |row| row.key() < Row::Body(key).key()).is_some() {}
             let body = body_of(&mut self.bodies, key, &mut Silent);
             if let Ok((stored, _)) = whole(key, &entry, body.as_ref()) {
-                return Some(stored.event);
+                return Some(stored);
             }
         }
     }
@@ -121,12 +121,13 @@ impl<'a> Rebuild<'a> {
         }
         self.links(&stored)?;
         self.deliveries_before(walk, Some(event.first_delivery))?;
-        let kept = self.deliveries_of(walk, &event)?;
+        let kept = self.deliveries_of(walk, &stored)?;
         if kept == event.delivery_count {
             return self.keep(std::slice::from_ref(entry));
         }
         // Behind the first that is lost for good, deliveries are linked one by one.
         stored.event.delivery_count = kept;
+        stored.endpoints.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         self.put(&row, &stored, inline)
     }
 
@@ -204,20 +205,42 @@ impl<'a> Rebuild<'a> {
     }
 
     /// Deliveries of an event that were made with it, in order; how many of them, from the first on, are kept.
-    fn deliveries_of(&mut self, walk: &mut Walk<'a>, event: &Event) -> Result<u32, RepairError> {
-        let first = event.first_delivery.as_u128();
+    fn deliveries_of(&mut self, walk: &mut Walk<'a>, stored: &StoredEvent) -> Result<u32, RepairError> {
+        let event = &stored.event;
         let mut kept = 0;
-        for n in 0..event.delivery_count {
-            let id = DeliveryId::from_u128(first.saturating_add(u128::from(n)));
+        for (n, id) in (0..).zip(stored.deliveries().map(DeliveryId::from_u128)) {
             let found = walk.deliveries.take_if(self, |next| *next == Row::Delivery(id));
-            if self.delivery(walk, id, found.as_ref().map(|found| &found.entry), Some(event))? {
-                if kept == n {
-                    kept += 1;
-                } else {
-                    self.output.put(Row::Extra(event.key, id).key(), Vec::new())?;
+            self.orphaned_attempts(walk, Some(id))?;
+            let has_attempts =
+                matches!(walk.attempts.head(), Some(NamedRow { row: Row::Attempt(of, _), .. }) if *of == id);
+            let touched = found.is_some() || has_attempts || self.traces.contains_key(&id);
+            let kept_this = match stored.fresh_delivery(id) {
+                Some(fresh) if !touched && self.needs_no_record(&walk.deliveries, &fresh) => {
+                    if kept < n {
+                        // The event's record does not tell of it any more.
+                        self.put(&Row::Delivery(id), &fresh, &[])?;
+                    }
+                    self.count(&fresh)?;
+                    true
                 }
+                _ => self.delivery(walk, id, found.as_ref().map(|found| &found.entry), Some(event))?,
+            };
+            if !kept_this {
+                continue;
+            }
+            if kept == n {
+                kept += 1;
+            } else {
+                self.output.put(Row::Extra(event.key, id).key(), Vec::new())?;
             }
         }
         Ok(kept)
+    }
+
+    /// Whether a delivery that has no record waits for its first turn; else its record is lost.
+    pub(super) fn needs_no_record(&self, deliveries: &Cursor<'_>, fresh: &StoredDelivery) -> bool {
+        let (id, endpoint) = (fresh.delivery.id, fresh.delivery.endpoint_id);
+        let progress = self.progress.get(&endpoint).and_then(Option::as_ref);
+        !deliveries.is_unread(&Row::Delivery(id)) && progress.is_none_or(|progress| id > progress.queue_position)
     }
 }

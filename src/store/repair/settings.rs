@@ -203,6 +203,16 @@ impl Rebuild<'_> {
         counted: Option<Counted>,
     ) -> Progress {
         let (pending, asked) = counted.as_ref().map_or((0, 0), |counted| (counted.pending, counted.asked));
+        let known = old.as_ref().map_or(pending, |old| old.health.pending);
+        let more = pending.saturating_sub(known + counted.as_ref().map_or(0, |counted| counted.made_again));
+        if more > 0 {
+            // A delivery without a record looks like one that was not sent yet.
+            let text = format!(
+                "endpoint {id}: more deliveries wait than it knew of; the records of {more} are lost, and \
+                 these are sent again"
+            );
+            self.lose(Lost::Delivery, &id, text);
+        }
         let waits = pending > 0 || asked > 0;
         let life = match (&settings, old.as_ref().map(|old| old.life)) {
             (Some(_), _) => Life::Alive,

@@ -12,7 +12,7 @@ use crate::{
     store::{
         DueRow,
         keys::{EndStatus, Row, kind},
-        reading,
+        reading::{self, Rows as _},
         scan::{Cursor, NamedRow},
         stored::{Asked, Latest, MOST_ASKED, StoredDelivery},
     },
@@ -31,8 +31,8 @@ pub struct Trace {
 }
 
 impl Trace {
-    fn of(event: EventKey) -> Self {
-        Self { event, endpoint: None, retrying: false, due: Vec::new(), ended: None, code: None }
+    fn of(event: EventKey, endpoint: Option<EndpointId>) -> Self {
+        Self { event, endpoint, retrying: false, due: Vec::new(), ended: None, code: None }
     }
 
     /// The delivery as far as it is known; `None`: to whom it goes is not.
@@ -84,14 +84,18 @@ impl Rebuild<'_> {
     pub(super) fn find_traces(&mut self) {
         let mut events = EventsWalk::begin(self.engine);
         let mut deliveries = Cursor::of_kind(self.engine, kind::DELIVERY, &mut Silent);
-        while let Some(event) = events.next_whole() {
-            let first = event.first_delivery.as_u128();
-            for n in 0..event.delivery_count {
-                let id = DeliveryId::from_u128(first.saturating_add(u128::from(n)));
+        while let Some(stored) = events.next_whole() {
+            for id in stored.deliveries().map(DeliveryId::from_u128) {
                 while deliveries.take_if(&mut Silent, |row| row.key() < Row::Delivery(id).key()).is_some() {}
                 let found = deliveries.take_if(&mut Silent, |row| *row == Row::Delivery(id));
+                if found.is_none()
+                    && stored.fresh_delivery(id).is_some_and(|fresh| self.needs_no_record(&deliveries, &fresh))
+                {
+                    continue;
+                }
                 if found.is_none_or(|found| Self::decoded::<StoredDelivery>(&found.entry).is_err()) {
-                    self.traces.insert(id, Trace::of(event.key));
+                    let endpoint = stored.fresh_delivery(id).map(|fresh| fresh.delivery.endpoint_id);
+                    self.traces.insert(id, Trace::of(stored.event.key, endpoint));
                 }
             }
         }
@@ -102,9 +106,10 @@ impl Rebuild<'_> {
                 && (deliveries.is_unread(&Row::Delivery(id))
                     || !matches!(reading::delivery(&self.rows, id), Ok(Some(_))))
             {
-                self.traces.insert(id, Trace::of(event));
+                self.traces.insert(id, Trace::of(event, None));
             }
         }
+        self.find_touched();
         if !self.traces.is_empty() {
             for of_kind in [kind::QUEUE, kind::RETRYING, kind::DUE, kind::STATUS, kind::CODE] {
                 let mut cursor = Cursor::of_kind(self.engine, of_kind, &mut Silent);
@@ -115,12 +120,30 @@ impl Rebuild<'_> {
         }
     }
 
+    /// Of deliveries without a record, those that needs must have had one: they were sent, or stopped.
+    fn find_touched(&mut self) {
+        for of_kind in [kind::RETRYING, kind::DUE, kind::STATUS, kind::CODE] {
+            let mut cursor = Cursor::of_kind(self.engine, of_kind, &mut Silent);
+            while let Some(NamedRow { row, .. }) = cursor.take(&mut Silent) {
+                let Some(id) = delivery_of(&row).filter(|id| !self.traces.contains_key(id)) else { continue };
+                if matches!(self.rows.get(&Row::Delivery(id).key()), Ok(None))
+                    && let Some(trace) = self.trace_by_event(id)
+                {
+                    self.traces.insert(id, trace);
+                }
+            }
+        }
+    }
+
+    /// What its event tells of a delivery that was made with it.
+    pub(super) fn trace_by_event(&self, id: DeliveryId) -> Option<Trace> {
+        let stored = reading::event_before(&self.rows, id).ok()??;
+        let fresh = stored.fresh_delivery(id)?;
+        Some(Trace::of(stored.event.key, Some(fresh.delivery.endpoint_id)))
+    }
+
     fn trace(&mut self, row: &Row) {
-        let id = match row {
-            Row::Queue(_, id) | Row::Retrying(_, id) | Row::Status(_, id) | Row::Code(_, id) => *id,
-            Row::Due(_, due) => due.delivery,
-            _ => return,
-        };
+        let Some(id) = delivery_of(row) else { return };
         let Some(trace) = self.traces.get_mut(&id) else { return };
         match row {
             Row::Queue(endpoint, _) => trace.endpoint = Some(*endpoint),
@@ -136,5 +159,14 @@ impl Rebuild<'_> {
             Row::Code(code, _) => trace.code = Some(*code),
             _ => {}
         }
+    }
+}
+
+/// The delivery that a row leads to.
+fn delivery_of(row: &Row) -> Option<DeliveryId> {
+    match row {
+        Row::Queue(_, id) | Row::Retrying(_, id) | Row::Status(_, id) | Row::Code(_, id) => Some(*id),
+        Row::Due(_, due) => Some(due.delivery),
+        _ => None,
     }
 }

@@ -78,6 +78,11 @@ pub fn event(endpoints: &[EndpointId], object: &str) -> NewEvent {
     }
 }
 
+/// An event whose record has no room for the list of its deliveries' endpoints: each has a record from the first on.
+pub fn event_without_list(endpoints: &[EndpointId]) -> NewEvent {
+    event(endpoints, &format!(r#"{{"text":"{}"}}"#, "x".repeat(5_880)))
+}
+
 /// An attempt that was answered with this code and body.
 pub fn answered(trigger: Trigger, started_at: Timestamp, code: u16, body: &[u8]) -> Attempt {
     let response = Response { code, headers: Vec::new(), body: body.to_vec(), truncated: false };

@@ -12,7 +12,10 @@ use super::{
     making::{audit, open, run},
 };
 use crate::{
-    domain::{delivery::DeliveryStatus, event_type::EventType, ids::DeliveryId, time::Timestamp, token::Role},
+    domain::{
+        attempt::Trigger, delivery::DeliveryStatus, event_type::EventType, ids::DeliveryId, time::Timestamp,
+        token::Role,
+    },
     store::{
         Lost, RepairError, RepairReport, codec, directory,
         journal::{Journal, JournalSlot},
@@ -110,7 +113,13 @@ fn pending(rows: &Rows) -> BTreeSet<DeliveryId> {
     let deliveries = rows.iter().filter(|(key, _)| key.first() == Some(&kind::DELIVERY));
     let read = deliveries.filter_map(|(key, value)| crate::store::codec::decode::<StoredDelivery>(key, value).ok());
     let pending = read.filter(|(stored, _)| stored.delivery.status == DeliveryStatus::Pending);
-    pending.map(|(stored, _)| stored.delivery.id).collect()
+    let mut pending: BTreeSet<_> = pending.map(|(stored, _)| stored.delivery.id).collect();
+    for (key, value) in rows.iter().filter(|(key, _)| key.first() == Some(&kind::EVENT)) {
+        let Ok((stored, _)) = crate::store::codec::decode::<StoredEvent>(key, value) else { continue };
+        let untouched = stored.deliveries().map(DeliveryId::from_u128);
+        pending.extend(untouched.filter(|id| !rows.contains_key(&Row::Delivery(*id).key())));
+    }
+    pending
 }
 
 /// The event that a row belongs to, by the rows as they were.
@@ -269,7 +278,7 @@ fn a_lost_delivery_whose_endpoint_is_not_known_leaves_the_rest_of_its_event() {
         for _ in 0..4 {
             endpoints.push(super::making::put_endpoint(&store).await);
         }
-        let event = store.accept(vec![super::making::event(&endpoints, "{}")]).await.unwrap().remove(0).event;
+        let event = store.accept(vec![super::making::event_without_list(&endpoints)]).await.unwrap().remove(0).event;
         let first = event.first_delivery.as_u128();
         let ids: Vec<_> = endpoints.iter().zip(0..).map(|(to, n)| (*to, DeliveryId::from_u128(first + n))).collect();
         (event, ids)
@@ -285,6 +294,28 @@ fn a_lost_delivery_whose_endpoint_is_not_known_leaves_the_rest_of_its_event() {
     let (stored, _) = crate::store::codec::decode::<StoredEvent>(&key, &after[&key]).unwrap();
     assert_eq!(stored.event.delivery_count, 1);
     assert_eq!(pending(&after), [ids[0].1, ids[2].1, ids[3].1].into());
+}
+
+/// Without its record a delivery looks as if it were not sent yet; only the endpoint's count says otherwise.
+#[test]
+fn a_delivered_one_whose_record_is_gone_is_sent_again_and_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let id = run(async {
+        let endpoint = super::making::put_endpoint(&store).await;
+        let accepted = store.accept(vec![super::making::event(&[endpoint], "{}"); 2]).await.unwrap();
+        let event = &accepted[1].event;
+        let attempt = super::making::answered(Trigger::Schedule, event.accepted_at, 200, b"");
+        store.settle(super::making::settlement(event.first_delivery, None, attempt)).await.unwrap();
+        event.first_delivery
+    });
+    drop(store);
+    change(directory.path(), &Row::Delivery(id).key(), None);
+    assert!(!verify(directory.path(), &mut |_, _| {}).unwrap().is_sound());
+    let (report, after) = repaired(directory.path());
+    assert_eq!((report.deliveries, report.pending, report.lost), (2, 2, 1), "{report:#?}");
+    assert!(report.losses[0].text.contains("sent again"), "{report:#?}");
+    assert!(pending(&after).contains(&id));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::making::{answered, event, open, put_endpoint, run, settlement};
+use super::making::{answered, event, event_without_list, open, put_endpoint, run, settlement};
 use crate::{
     clock::Clock,
     domain::{
@@ -139,7 +139,7 @@ fn what_is_damaged_is_passed_over() {
     let store = open(directory.path());
     run(async {
         let endpoint = put_endpoint(&store).await;
-        let events = store.accept((0..3).map(|_| event(&[endpoint], "{}")).collect()).await.unwrap();
+        let events = store.accept((0..3).map(|_| event_without_list(&[endpoint])).collect()).await.unwrap();
         let damaged = &events[1].event;
         for row in [Row::Delivery(damaged.first_delivery), Row::Event(damaged.key)] {
             let mut value = store.shared().engine.get(&row.key()).unwrap().unwrap();

@@ -66,16 +66,19 @@ impl<'a> Check<'a> {
         expected_rows(stored, |row| self.tally.add(row));
         self.is_found_by_type(&row, &event.event_type, key.as_u128());
         self.deliveries_before(walk, Some(event.first_delivery));
-        let first = event.first_delivery.as_u128();
-        for n in 0..event.delivery_count {
-            let id = DeliveryId::from_u128(first.saturating_add(u128::from(n)));
+        for id in stored.deliveries().map(DeliveryId::from_u128) {
             match walk.deliveries.take_if(self, |next| *next == Row::Delivery(id)) {
                 Some(found) => self.delivery(walk, id, &found.entry, Some(event)),
                 None if walk.deliveries.is_unread(&Row::Delivery(id)) => {}
-                None => {
-                    let what = format!("its delivery {id} is missing");
-                    self.demand(false, &row, &what);
-                }
+                None => match stored.fresh_delivery(id) {
+                    Some(fresh) => {
+                        self.report.deliveries += 1;
+                        self.attempts_before(walk, Some(id));
+                        let attempts = self.attempts_of(walk, id);
+                        self.whole_delivery(walk, id, &(fresh, Vec::new()), &attempts, Some(event));
+                    }
+                    None => self.demand(false, &row, &format!("its delivery {id} is missing")),
+                },
             }
         }
     }
@@ -146,10 +149,21 @@ impl<'a> Check<'a> {
         self.report.deliveries += 1;
         self.attempts_before(walk, Some(id));
         let attempts = self.attempts_of(walk, id);
-        let (stored, inline) = match Self::decoded::<StoredDelivery>(entry) {
-            Ok(decoded) => decoded,
-            Err(error) => return self.find_error(&row, &error),
-        };
+        match Self::decoded::<StoredDelivery>(entry) {
+            Ok(decoded) => self.whole_delivery(walk, id, &decoded, &attempts, made_with),
+            Err(error) => self.find_error(&row, &error),
+        }
+    }
+
+    fn whole_delivery(
+        &mut self,
+        walk: &Walk<'a>,
+        id: DeliveryId,
+        (stored, inline): &(StoredDelivery, Vec<u8>),
+        attempts: &[u32],
+        made_with: Option<&Event>,
+    ) {
+        let row = Row::Delivery(id);
         let delivery = &stored.delivery;
         self.report.attempts += u64::from(delivery.attempts_made);
         self.demand(delivery.id == id, &row, "it has another delivery's id");
@@ -172,11 +186,11 @@ impl<'a> Check<'a> {
                 Err(_) => {}
             },
         }
-        for index in index_rows(&stored) {
+        for index in index_rows(stored) {
             self.tally.add(&index.key());
         }
         self.is_found_by_type(&row, &delivery.event_type, id.as_u128());
-        self.attempts(walk, &stored, &inline, &attempts);
+        self.attempts(walk, stored, inline, attempts);
         if let Some(Some(progress)) = self.progress.get(&delivery.endpoint_id) {
             let waits = delivery.is_fresh() && progress.life != Life::Dropped;
             let reachable = !waits || id > progress.queue_position;

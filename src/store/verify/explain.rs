@@ -43,6 +43,12 @@ impl Check<'_> {
         let mut events = Cursor::of_kind(self.engine, kind::EVENT, &mut Silent);
         while let Some(NamedRow { row, entry, .. }) = events.take(&mut Silent) {
             let Ok((stored, _)) = Self::decoded::<StoredEvent>(&entry) else { continue };
+            for id in stored.deliveries().map(DeliveryId::from_u128) {
+                let row = Row::Delivery(id);
+                if let Some(fresh) = stored.fresh_delivery(id).filter(|_| !self.exists(&row)) {
+                    self.missing_rows(&row, &fresh);
+                }
+            }
             let mut suspects = Vec::new();
             expected_rows(&stored, |row| {
                 if self.tally.suspects(row) {
@@ -70,6 +76,16 @@ impl Check<'_> {
         }
     }
 
+    fn missing_rows(&mut self, delivery: &Row, stored: &StoredDelivery) {
+        for index in index_rows(stored) {
+            let key = index.key();
+            if self.tally.suspects(&key) && !self.exists(&index) {
+                let what = format!("there is no row for it: {}", keys::describe(&key));
+                self.demand(false, delivery, &what);
+            }
+        }
+    }
+
     /// One that cannot be read is named elsewhere.
     fn leads_to(&self, link: &Row, key: EventKey) -> bool {
         reading::record::<Link>(&self.rows, link).map_or(true, |link| link.is_some_and(|(link, _)| link == Link(key)))
@@ -79,13 +95,7 @@ impl Check<'_> {
         let mut deliveries = Cursor::of_kind(self.engine, kind::DELIVERY, &mut Silent);
         while let Some(NamedRow { row, entry, .. }) = deliveries.take(&mut Silent) {
             let Ok((stored, _)) = Self::decoded::<StoredDelivery>(&entry) else { continue };
-            for index in index_rows(&stored) {
-                let key = index.key();
-                if self.tally.suspects(&key) && !self.exists(&index) {
-                    let what = format!("there is no row for it: {}", keys::describe(&key));
-                    self.demand(false, &row, &what);
-                }
-            }
+            self.missing_rows(&row, &stored);
             let delivery = &stored.delivery;
             let extra = Row::Extra(delivery.event_key, delivery.id);
             if self.tally.suspects(&extra.key())
