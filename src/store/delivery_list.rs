@@ -120,6 +120,9 @@ impl<'a> Plan<'a> {
     /// All that have a record, and those that were not touched since they were made: they lie behind a queue's position.
     fn all(&self) -> Stream<'a> {
         let records = self.index(keys::all_of(kind::DELIVERY));
+        if self.filter.status.is_some_and(|status| status != DeliveryStatus::Pending) {
+            return records;
+        }
         let queues = self.queues();
         if queues.len() > MOST_QUEUES {
             let made_with_events = Stream::of_events(self.shared, self.budget, self.ids.clone());

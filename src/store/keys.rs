@@ -48,7 +48,7 @@
 //! | `W` digest | a session of the dashboard, or a link that opens one |
 //! | `L` audit id, part | an audit entry |
 //! | `M` minute | the counts of one minute |
-//! | `H` endpoint | its attempts of the last day, by the hour |
+//! | `H` endpoint | its attempts of the last seven days, by the hour |
 //! | `Z` | totals, and the greatest id that was minted |
 //!
 //! *Part*: a record of any length is cut into rows of at most [`super::long::PART`] bytes: see [`super::long`].

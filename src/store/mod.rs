@@ -76,7 +76,7 @@ pub use records::*;
 pub use repair::{Loss, Lost, RepairError, RepairReport, repair};
 pub use room::Space;
 use shared::Shared;
-pub use traffic::HourOfTraffic;
+pub use traffic::{TrafficPart, TrafficStep};
 pub use verify::{Finding, Group, OnProgress, Report, verify};
 use witness::Witness;
 use work::Work;

@@ -172,7 +172,7 @@ impl Shared {
         }
     }
 
-    /// Each endpoint's attempts of the last day.
+    /// Each endpoint's attempts of the last week.
     pub fn traffic(&self) -> MutexGuard<'_, Traffic> {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }

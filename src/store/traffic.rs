@@ -1,5 +1,6 @@
-//! What each endpoint's attempts of the last day came to, hour by hour: for the small charts that show its health at a
-//! glance. Kept in memory and written now and then; a crash loses the last minute of it, and nothing else rests on it.
+//! What each endpoint's attempts came to: hour by hour for a week, and minute by minute for the last quarter of an hour.
+//! For charts that show its health at a glance. The hours are written now and then, a crash loses the last minute of
+//! them; the minutes are in memory alone. Nothing else rests on either.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,31 +14,78 @@ use super::{
 };
 use crate::domain::{ids::EndpointId, time::Timestamp};
 
-const HOUR_MILLIS: i64 = 3_600_000;
-/// Hours that are kept.
-pub const HOURS: i64 = 24;
+/// Hours that are kept, and minutes.
+const HOURS: i64 = 7 * 24;
+const MINUTES: i64 = 15;
 /// Endpoints that are written with one batch.
 const MOST_WRITTEN: usize = 100;
 
-/// One hour of one endpoint.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HourOfTraffic {
-    /// Hours since 1970.
-    pub hour: i64,
-    /// Attempts that had a 2xx.
-    pub taken: u64,
-    /// Attempts that had none.
-    pub refused: u64,
+/// The length of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrafficStep {
+    /// Of the last 15.
+    Minute,
+    /// Of the last seven days.
+    Hour,
 }
 
-/// The hours of one endpoint in which there were attempts, oldest first.
+impl TrafficStep {
+    /// In seconds.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        match self {
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+        }
+    }
+
+    const fn kept(self) -> i64 {
+        match self {
+            Self::Minute => MINUTES,
+            Self::Hour => HOURS,
+        }
+    }
+
+    fn at(self, time: Timestamp) -> i64 {
+        time.as_seconds().div_euclid(self.seconds())
+    }
+}
+
+/// One hour or one minute of one endpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficPart {
+    /// Hours or minutes since 1970.
+    pub number: i64,
+    /// Attempts that had a 2xx.
+    pub taken: u32,
+    /// Attempts that had none.
+    pub refused: u32,
+}
+
+/// The parts of one endpoint in which there were attempts, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredTraffic(Vec<HourOfTraffic>);
+pub struct StoredTraffic(Vec<TrafficPart>);
+
+impl StoredTraffic {
+    fn count(&mut self, step: TrafficStep, now: i64, taken: bool) {
+        let Self(parts) = self;
+        if parts.last().is_none_or(|last| last.number != now) {
+            // A clock that was set back has nothing to say of what is to come.
+            parts.retain(|known| known.number > now - step.kept() && known.number < now);
+            parts.push(TrafficPart { number: now, ..TrafficPart::default() });
+        }
+        if let Some(last) = parts.last_mut() {
+            let counter = if taken { &mut last.taken } else { &mut last.refused };
+            *counter = counter.saturating_add(1);
+        }
+    }
+}
 
 /// Of all endpoints.
 #[derive(Debug, Default)]
 pub struct Traffic {
     endpoints: HashMap<EndpointId, StoredTraffic>,
+    minutes: HashMap<EndpointId, StoredTraffic>,
     /// Not yet written as they are.
     changed: HashSet<EndpointId>,
     /// The minute in which the last were written.
@@ -45,13 +93,23 @@ pub struct Traffic {
 }
 
 impl Store {
-    /// The last 24 hours of an endpoint, oldest first, those without an attempt too.
-    pub fn traffic(&self, endpoint: EndpointId) -> Vec<HourOfTraffic> {
-        let now = hour_of(self.shared().clock.wall());
+    /// The last `count` parts of an endpoint, oldest first, those without an attempt too.
+    pub fn traffic(&self, endpoint: EndpointId, step: TrafficStep, count: i64) -> Vec<TrafficPart> {
+        let now = step.at(self.shared().clock.wall());
         let traffic = self.shared().traffic();
-        let known = traffic.endpoints.get(&endpoint).map_or(&[][..], |stored| &stored.0);
-        let of = |hour| known.iter().find(|known| known.hour == hour).copied();
-        (now - HOURS + 1..=now).map(|hour| of(hour).unwrap_or(HourOfTraffic { hour, ..Default::default() })).collect()
+        let known = match step {
+            TrafficStep::Minute => traffic.minutes.get(&endpoint),
+            TrafficStep::Hour => traffic.endpoints.get(&endpoint),
+        };
+        let first = now - count + 1;
+        let mut parts: Vec<TrafficPart> =
+            (first..=now).map(|number| TrafficPart { number, ..TrafficPart::default() }).collect();
+        for part in known.map_or(&[][..], |stored| &stored.0) {
+            if let Some(place) = usize::try_from(part.number - first).ok().and_then(|n| parts.get_mut(n)) {
+                *place = *part;
+            }
+        }
+        parts
     }
 }
 
@@ -71,19 +129,13 @@ impl Traffic {
 
     /// Counts committed changes.
     pub fn count(&mut self, now: Timestamp, changes: &[Change]) {
-        let hour = hour_of(now);
+        let (hour, minute) = (TrafficStep::Hour.at(now), TrafficStep::Minute.at(now));
         for change in changes {
             let Change::Settled { delivery, attempt, .. } = change else { continue };
-            let StoredTraffic(hours) = self.endpoints.entry(delivery.endpoint_id).or_default();
-            hours.retain(|known| known.hour > hour - HOURS && known.hour <= hour);
-            if hours.last().is_none_or(|last| last.hour != hour) {
-                hours.push(HourOfTraffic { hour, ..HourOfTraffic::default() });
-            }
-            if let Some(last) = hours.last_mut() {
-                let counter = if attempt.succeeded() { &mut last.taken } else { &mut last.refused };
-                *counter += 1;
-            }
-            self.changed.insert(delivery.endpoint_id);
+            let (id, taken) = (delivery.endpoint_id, attempt.succeeded());
+            self.endpoints.entry(id).or_default().count(TrafficStep::Hour, hour, taken);
+            self.minutes.entry(id).or_default().count(TrafficStep::Minute, minute, taken);
+            self.changed.insert(id);
         }
     }
 
@@ -96,9 +148,10 @@ impl Traffic {
         let some: Vec<_> = self.changed.iter().take(MOST_WRITTEN).copied().collect();
         for id in some {
             self.changed.remove(&id);
-            match self.endpoints.get(&id).filter(|_| work.progress(id).is_some()) {
-                Some(stored) => work.put_record(&Row::Traffic(id), stored, &[])?,
-                None => drop(self.endpoints.remove(&id)),
+            if let Some(stored) = self.endpoints.get(&id).filter(|_| work.progress(id).is_some()) {
+                work.put_record(&Row::Traffic(id), stored, &[])?;
+            } else {
+                self.forget(id);
             }
         }
         if self.changed.is_empty() {
@@ -110,10 +163,7 @@ impl Traffic {
     /// Forgets an endpoint of which nothing is left.
     pub fn forget(&mut self, id: EndpointId) {
         self.endpoints.remove(&id);
+        self.minutes.remove(&id);
         self.changed.remove(&id);
     }
-}
-
-fn hour_of(time: Timestamp) -> i64 {
-    time.as_millis() / HOUR_MILLIS
 }

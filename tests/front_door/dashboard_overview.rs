@@ -162,10 +162,15 @@ fn a_customer_sees_what_its_own_endpoints_were_sent() {
         let page = customer.page("/");
         page.contains("2 taken, 2 not").then_some(page)
     });
+    for (span, each) in [("15m", "each minute of the last 15 minutes"), ("7d", "each three hours of the last 7 days")] {
+        let other = customer.page(&format!("/?span={span}"));
+        assert!(other.contains(&format!("Attempts for {each}: 2 taken, 2 not.")), "{span}: {other}");
+        assert!(page.contains(&format!("href=\"/?span={span}\"")), "{page}");
+    }
     assert!(page.contains("One endpoint is failing.") && page.contains("Mine too"), "{page}");
     assert!(page.contains("2 <small>waiting</small>"), "{page}");
     assert_eq!(page.matches("href=\"/logs/dlv_").count(), 2, "{page}");
-    for theirs in ["Theirs", "globex", "Accepted", "7 ", "5 not"] {
+    for theirs in ["Theirs", "globex", "Accepted", "7 accepted", "7 <small>", "5 not"] {
         assert!(!page.contains(&format!(">{theirs}")), "{theirs}: {page}");
     }
     let whole = text(&Browser::signed_in(&server, &admin).get("/"));

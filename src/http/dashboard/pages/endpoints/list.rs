@@ -13,7 +13,7 @@ use crate::{
         api::endpoints::{self, EndpointQuery},
         auth::{CanChange, CanRead},
     },
-    store::HourOfTraffic,
+    store::{TrafficPart, TrafficStep},
 };
 
 /// The presets: a word and what stands behind the question mark.
@@ -78,14 +78,14 @@ fn table(page: &Page, endpoints: &[std::sync::Arc<Endpoint>]) -> Markup {
 
 fn row(page: &Page, endpoint: &Endpoint) -> Markup {
     let health = page.api().store().health(endpoint.id);
-    let traffic = page.api().store().traffic(endpoint.id);
+    let traffic = day_of(page, endpoint);
     let described = super::name(endpoint) != super::without_scheme(&endpoint.url);
     html! {
         tr {
             td.a-ep {
                 a.row href=(super::path(endpoint)) { (super::name(endpoint)) }
                 span.sub.cut {
-                    @if described { span.mono { (super::without_scheme(&endpoint.url)) } }
+                    @if described { span.mono { (super::short_address(&endpoint.url)) } }
                     @if !page.is_customer() { @if described { " · " } (endpoint.account) }
                 }
             }
@@ -110,13 +110,18 @@ fn gets(subscriptions: &[Subscription]) -> Markup {
     }
 }
 
+/// The last 24 hours of an endpoint.
+pub fn day_of(page: &Page, endpoint: &Endpoint) -> Vec<TrafficPart> {
+    page.api().store().traffic(endpoint.id, TrafficStep::Hour, 24)
+}
+
 /// The hours as bars.
-pub fn bars(traffic: &[HourOfTraffic]) -> Vec<Bar> {
-    traffic.iter().map(|hour| Bar { good: hour.taken, bad: hour.refused }).collect()
+pub fn bars(traffic: &[TrafficPart]) -> Vec<Bar> {
+    traffic.iter().map(|hour| Bar { good: hour.taken.into(), bad: hour.refused.into() }).collect()
 }
 
 /// What the bars show, in words.
-pub fn finding(traffic: &[HourOfTraffic]) -> String {
+pub fn finding(traffic: &[TrafficPart]) -> String {
     let (taken, refused) = sums(traffic);
     if taken + refused == 0 {
         return "No attempts in the last 24 hours.".to_owned();
@@ -125,11 +130,13 @@ pub fn finding(traffic: &[HourOfTraffic]) -> String {
 }
 
 /// The share of attempts that were taken.
-pub fn share_taken(traffic: &[HourOfTraffic]) -> Markup {
+pub fn share_taken(traffic: &[TrafficPart]) -> Markup {
     let (taken, refused) = sums(traffic);
     html! { @match percent(taken, taken + refused) { Some(share) => (share), None => span.sub { "no attempts" } } }
 }
 
-fn sums(traffic: &[HourOfTraffic]) -> (u64, u64) {
-    traffic.iter().fold((0, 0), |(taken, refused), hour| (taken + hour.taken, refused + hour.refused))
+fn sums(traffic: &[TrafficPart]) -> (u64, u64) {
+    traffic
+        .iter()
+        .fold((0, 0), |(taken, refused), hour| (taken + u64::from(hour.taken), refused + u64::from(hour.refused)))
 }

@@ -16,6 +16,7 @@ use actix_web::web;
 use maud::{Markup, html};
 
 use super::super::{
+    components,
     layout::{Tab, View},
     page::{Page, resource, target},
 };
@@ -28,7 +29,7 @@ use crate::{
     },
 };
 
-pub use list::{bars, finding};
+pub use list::{bars, day_of, finding};
 
 pub fn routes(config: &mut web::ServiceConfig) {
     resource("/endpoints", list::list).add_to(config);
@@ -45,6 +46,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
 
 /// A name has no more characters than this: a page has many of them.
 const LONGEST_NAME: usize = 80;
+/// Nor does a row need more bytes of an address.
+const LONGEST_ADDRESS: usize = 200;
 
 /// What people call an endpoint: the first line of its description, else its URL.
 pub fn name(endpoint: &Endpoint) -> &str {
@@ -56,6 +59,11 @@ pub fn name(endpoint: &Endpoint) -> &str {
 /// `https` goes without saying.
 pub fn without_scheme(url: &str) -> &str {
     url.strip_prefix("https://").unwrap_or(url)
+}
+
+/// The same, as far as a row of a list shows it.
+pub fn short_address(url: &str) -> &str {
+    components::cut(without_scheme(url), LONGEST_ADDRESS)
 }
 
 /// The endpoint of the path, and its visitor with the right that the page needs.

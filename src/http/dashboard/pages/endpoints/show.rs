@@ -12,7 +12,7 @@ use super::{
         },
         logs,
     },
-    list::{bars, finding, share_taken},
+    list::{bars, day_of, finding, share_taken},
     name, named, path,
 };
 use crate::{
@@ -33,6 +33,8 @@ use crate::{
     store::DueClass,
 };
 
+/// So much of a test's answer is shown beside all else; the log has the rest.
+const MOST_ANSWER: usize = 8 << 10;
 /// So many deliveries are shown.
 const LATEST: usize = 8;
 
@@ -182,7 +184,10 @@ fn test_note(page: &Page, delivery: &Delivery, attempt: Option<&Attempt>) -> Mar
                 @if let Some(error) = &attempt.outcome.error { (sentence(&error.message)) " " }
                 (log) "."
             }
-            @if let Some(said) = said { pre.code.fold.gap tabindex="0" aria-label="Answer" { (said) } }
+            @if let Some(said) = said {
+                @let shown = components::cut(&said, MOST_ANSWER);
+                pre.code.fold.gap tabindex="0" aria-label="Answer" { (shown) @if shown.len() < said.len() { "…" } }
+            }
         },
     )
 }
@@ -207,7 +212,7 @@ fn done_note(done: &str, number: Option<&str>) -> Option<Markup> {
 }
 
 fn last_day(page: &Page, endpoint: &Endpoint) -> Markup {
-    let traffic = page.api().store().traffic(endpoint.id);
+    let traffic = day_of(page, endpoint);
     let hours_ago = |hours: u64| page.now().minus(std::time::Duration::from_hours(hours));
     components::section(
         "day",

@@ -47,7 +47,7 @@ pub async fn show(page: Page) -> Shown {
                     ("Name", html! { span.mono { (event_type.name) } }),
                     ("Origin", html! { @if entry.built_in { "built in" } @else { "added" } }),
                     ("Schema", html! { (schema_words(&entry)) }),
-                    ("Gets it", html! { a href={ "/events/who?type=" (event_type.name) } { (count(subscribers(&page, &entry) as u64, "endpoint", "endpoints")) } }),
+                    ("Subscribed", html! { a href={ "/events/who?type=" (event_type.name) } { (count(subscribers(&page, &entry) as u64, "endpoint", "endpoints")) } }),
                 ])))
             }
         }

@@ -160,7 +160,7 @@ fn table(page: &Page, event_type: &EventTypeName, rows: &[&&(Arc<Endpoint>, Fate
                         td.a-st { (outcome(fate.outcome)) }
                         td.a-ep {
                             a.row href={ "/endpoints/" (endpoint.id) } { span.cut { (endpoints::name(endpoint)) } }
-                            span.sub.mono.cut { (endpoints::without_scheme(&endpoint.url)) }
+                            span.sub.mono.cut { (endpoints::short_address(&endpoint.url)) }
                         }
                         td.mk.a-m1 { (mark("Type", !fate.reasons.contains(&Reason::NotSubscribed))) }
                         td.mk.a-m2 { (mark("Enabled", endpoint.status == EndpointStatus::Enabled)) }

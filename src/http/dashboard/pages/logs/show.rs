@@ -23,7 +23,7 @@ use crate::{
         ids::DeliveryId,
     },
     http::{
-        api::deliveries::{self, ShownDelivery},
+        api::deliveries::{self, REDACTED, ShownDelivery},
         auth::{CanChange, CanRead},
         bounded::Ranged,
     },
@@ -195,6 +195,9 @@ fn request(page: &Page, shown: &ShownDelivery) -> Markup {
                         p.sub.gap {
                             "A receiver that checks " span.mono { "webhook-timestamp" } " refuses it when it is some minutes old. "
                             @if page.can::<CanChange>() { "Retry now signs it anew." }
+                            @if headers.values().any(|value| value == REDACTED) {
+                                " What stands as " span.mono { (REDACTED) } " is hidden from your token: put the right value in its place."
+                            }
                         }
                     }
                     None => p.sub { "Its headers are too long for a command. The API gives them whole." }

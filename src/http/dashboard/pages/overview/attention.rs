@@ -8,7 +8,7 @@ use super::{
             components::{self, attempt_track, clock, number, spark},
             page::Page,
         },
-        endpoints::{bars, finding, name},
+        endpoints::{bars, day_of, finding, name},
         logs,
     },
     Endpoints,
@@ -36,7 +36,7 @@ pub fn failing(page: &Page, endpoints: &Endpoints) -> Markup {
                 }
                 tbody {
                     @for failing in endpoints.failing.iter().take(MOST_LISTED) {
-                        @let traffic = page.api().store().traffic(failing.endpoint.id);
+                        @let traffic = day_of(page, &failing.endpoint);
                         tr {
                             td.a-ep {
                                 a.row href={ "/endpoints/" (failing.endpoint.id) } { (name(&failing.endpoint)) }

@@ -68,7 +68,7 @@ async fn show(page: Page) -> Shown {
     let (top, bottom) = if page.can::<CanReadServer>() {
         traffic::of_server(&page, span, &waiting).await?
     } else {
-        (own_traffic::of_endpoints(&page, &endpoints.all, &waiting), html! {})
+        (own_traffic::of_endpoints(&page, span, &endpoints.all, &waiting), html! {})
     };
     let body = html! {
         (top)

@@ -48,7 +48,7 @@ impl Span {
     }
 
     /// In words, and short beside a figure.
-    const fn words(self) -> (&'static str, &'static str) {
+    pub const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Quarter => ("15 minutes", "15 min"),
             Self::Day => ("24 hours", "24 h"),
@@ -78,7 +78,8 @@ impl Span {
         format!("{day}{} to {}", hour_text(from), hour_text(to))
     }
 
-    fn moment(self, at: Timestamp) -> String {
+    /// A time of the axis.
+    pub fn moment(self, at: Timestamp) -> String {
         if self == Self::Week { day_text(at) } else { hour_text(at) }
     }
 }
@@ -173,7 +174,8 @@ fn in_millis(millis: f64) -> Duration {
     Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default()
 }
 
-fn spans(current: Span) -> Markup {
+/// The choice of how far back.
+pub fn spans(current: Span) -> Markup {
     html! {
         nav.seg aria-label="How far back" {
             @for span in Span::ALL {
