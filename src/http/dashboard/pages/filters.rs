@@ -28,7 +28,9 @@ pub const LABELS: [(&str, &str); 8] = [
 /// The event types of the catalog to choose from. `any`: the word for all of them, if that can be chosen.
 pub fn type_field(page: &Page, errors: &FormErrors, value: &str, any: Option<&str>) -> Markup {
     let catalog = page.api().catalog().all();
-    let field = Field::new("type", "Event type", value).mono();
+    let field = Field::new("type", "Event type", value);
+    // "Any" is no type's name.
+    let field = if any.is_some() && value.is_empty() { field } else { field.mono() };
     if catalog.len() > MOST_CHOICES {
         return field.input(errors);
     }
