@@ -27,7 +27,8 @@
 //!     --test power_cuts --no-capture
 //! ```
 //!
-//! With `POWER_CUTS_HEAVY=1` as well, requests are batches of up to a thousand events, which fill segments of sled's log.
+//! With `POWER_CUTS_HEAVY=1` as well, requests are batches of up to a thousand events, which fill segments of sled's log;
+//! that wants `--cargo-profile release` too, to come to its end in minutes.
 //!
 //! An image that fails is kept, and its message tells the command that looks at just that one again.
 
