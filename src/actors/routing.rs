@@ -1,41 +1,60 @@
 //! The routing snapshot: every endpoint as a shared read-only value, replaced whole on change, so that the way of an
 //! event needs no message to the registry.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use crate::domain::{account::Account, endpoint::Endpoint, event_type::EventTypeName, ids::EndpointId};
+use crate::domain::{
+    account::Account, endpoint::Endpoint, event_type::EventTypeName, ids::EndpointId, subscription::Subscription,
+};
 
 /// All endpoints at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Routing {
     endpoints: BTreeMap<EndpointId, Arc<Endpoint>>,
-    /// In the order of their ids. An account's list is shared with the snapshot before, until it changes.
-    by_account: BTreeMap<Account, Arc<Vec<Arc<Endpoint>>>>,
+    /// What an account has is shared with the snapshot before, until it changes.
+    by_account: BTreeMap<Account, Arc<OfAccount>>,
+}
+
+/// Endpoints in the order of their ids.
+type List = Vec<Arc<Endpoint>>;
+
+/// One account's endpoints. An event looks at those alone that may want its type.
+#[derive(Debug, Clone, Default)]
+struct OfAccount {
+    all: List,
+    /// By the types that they name.
+    exact: HashMap<EventTypeName, Arc<List>>,
+    /// Those with a subscription to more than one type, `batch.*` or `*`.
+    wide: Arc<List>,
 }
 
 impl Routing {
     /// The snapshot of these endpoints.
     #[must_use]
     pub fn of(endpoints: Vec<Endpoint>) -> Self {
-        let mut by_account: BTreeMap<Account, Vec<Arc<Endpoint>>> = BTreeMap::new();
-        let endpoints: BTreeMap<_, _> =
-            endpoints.into_iter().map(|endpoint| (endpoint.id, Arc::new(endpoint))).collect();
-        for endpoint in endpoints.values() {
-            by_account.entry(endpoint.account.clone()).or_default().push(Arc::clone(endpoint));
+        let mut routing = Self::default();
+        let endpoints = endpoints.into_iter().map(|endpoint| (endpoint.id, Arc::new(endpoint)));
+        routing.endpoints = endpoints.collect();
+        for endpoint in routing.endpoints.values() {
+            let of_account = routing.by_account.entry(endpoint.account.clone()).or_default();
+            Arc::make_mut(of_account).insert(endpoint);
         }
-        Self {
-            endpoints,
-            by_account: by_account.into_iter().map(|(account, list)| (account, Arc::new(list))).collect(),
-        }
+        routing
     }
 
-    /// The endpoints that a new event is queued for.
-    pub fn matching<'a>(
-        &'a self,
-        account: &'a Account,
-        event_type: &'a EventTypeName,
-    ) -> impl Iterator<Item = &'a Arc<Endpoint>> {
-        self.of_account(account).iter().filter(move |endpoint| endpoint.takes(account, event_type))
+    /// The endpoints that a new event is queued for, in their order.
+    #[must_use]
+    pub fn matching(&self, account: &Account, event_type: &EventTypeName) -> Vec<EndpointId> {
+        let Some(of_account) = self.by_account.get(account) else { return Vec::new() };
+        let exact = of_account.exact.get(event_type).into_iter().flat_map(|list| list.iter());
+        let takes = exact.chain(of_account.wide.iter()).filter(|endpoint| endpoint.takes(account, event_type));
+        let mut matching: Vec<EndpointId> = takes.map(|endpoint| endpoint.id).collect();
+        matching.sort_unstable();
+        matching.dedup();
+        matching
     }
 
     /// One endpoint.
@@ -53,23 +72,19 @@ impl Routing {
     /// Those of one account, in the order of their ids.
     #[must_use]
     pub fn of_account(&self, account: &Account) -> &[Arc<Endpoint>] {
-        self.by_account.get(account).map_or(&[], |list| list.as_slice())
+        self.by_account.get(account).map_or(&[], |of_account| of_account.all.as_slice())
     }
 
     /// The snapshot with this endpoint, new or changed. An endpoint never moves to another account.
     #[must_use]
     pub fn with(&self, endpoint: &Arc<Endpoint>) -> Self {
         let mut next = self.clone();
-        next.endpoints.insert(endpoint.id, Arc::clone(endpoint));
-        let list = Arc::make_mut(next.by_account.entry(endpoint.account.clone()).or_default());
-        match list.binary_search_by_key(&endpoint.id, |other| other.id) {
-            Ok(at) => {
-                if let Some(place) = list.get_mut(at) {
-                    *place = Arc::clone(endpoint);
-                }
-            }
-            Err(at) => list.insert(at, Arc::clone(endpoint)),
+        let before = next.endpoints.insert(endpoint.id, Arc::clone(endpoint));
+        let of_account = Arc::make_mut(next.by_account.entry(endpoint.account.clone()).or_default());
+        if let Some(before) = before {
+            of_account.remove(&before);
         }
+        of_account.insert(endpoint);
         next
     }
 
@@ -78,13 +93,125 @@ impl Routing {
     pub fn without(&self, id: EndpointId) -> Self {
         let mut next = self.clone();
         if let Some(endpoint) = next.endpoints.remove(&id)
-            && let Some(list) = next.by_account.get_mut(&endpoint.account)
+            && let Some(of_account) = next.by_account.get_mut(&endpoint.account)
         {
-            Arc::make_mut(list).retain(|other| other.id != id);
-            if list.is_empty() {
+            let of_account = Arc::make_mut(of_account);
+            of_account.remove(&endpoint);
+            if of_account.all.is_empty() {
                 next.by_account.remove(&endpoint.account);
             }
         }
         next
+    }
+}
+
+impl OfAccount {
+    fn insert(&mut self, endpoint: &Arc<Endpoint>) {
+        insert(&mut self.all, endpoint);
+        for subscription in &endpoint.event_types {
+            match subscription {
+                Subscription::Exact(name) => {
+                    insert(Arc::make_mut(self.exact.entry(name.clone()).or_default()), endpoint);
+                }
+                Subscription::Below(_) | Subscription::All => insert(Arc::make_mut(&mut self.wide), endpoint),
+            }
+        }
+    }
+
+    fn remove(&mut self, endpoint: &Endpoint) {
+        remove(&mut self.all, endpoint.id);
+        for subscription in &endpoint.event_types {
+            match subscription {
+                Subscription::Exact(name) => {
+                    if let Some(list) = self.exact.get_mut(name) {
+                        remove(Arc::make_mut(list), endpoint.id);
+                        if list.is_empty() {
+                            self.exact.remove(name);
+                        }
+                    }
+                }
+                Subscription::Below(_) | Subscription::All => remove(Arc::make_mut(&mut self.wide), endpoint.id),
+            }
+        }
+    }
+}
+
+/// Puts an endpoint in its place; one may name a type twice.
+fn insert(list: &mut List, endpoint: &Arc<Endpoint>) {
+    if let Err(at) = list.binary_search_by_key(&endpoint.id, |other| other.id) {
+        list.insert(at, Arc::clone(endpoint));
+    }
+}
+
+fn remove(list: &mut List, id: EndpointId) {
+    if let Ok(at) = list.binary_search_by_key(&id, |other| other.id) {
+        list.remove(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{
+        endpoint::EndpointStatus,
+        signature::{SecretRing, SigningSecret},
+        time::Timestamp,
+    };
+
+    const PATTERNS: [&str; 5] = ["batch.completed", "batch.failed", "batch.*", "*", "response.completed"];
+
+    fn endpoint(id: u128, account: usize, patterns: &[usize], enabled: bool) -> Endpoint {
+        Endpoint {
+            id: EndpointId::from_u128(id),
+            account: ["default", "acct_b"][account].parse().unwrap(),
+            url: "https://example.com/hook".into(),
+            event_types: patterns.iter().map(|n| PATTERNS[*n].parse().unwrap()).collect(),
+            description: String::new(),
+            secrets: SecretRing::new(SigningSecret::from_random([7; 24])),
+            headers: Vec::new(),
+            timeout: None,
+            retry_schedule: None,
+            max_in_flight: None,
+            rate_limit: None,
+            ordered: false,
+            metadata: BTreeMap::default(),
+            status: if enabled { EndpointStatus::Enabled } else { EndpointStatus::Disabled { reason: "410".into() } },
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+        }
+    }
+
+    proptest! {
+        /// Endpoints come, change and go: who is found for an event is who takes it, of all that there are.
+        #[test]
+        fn whoever_takes_an_event_is_found(
+            changes in prop::collection::vec(
+                (0..12_u128, prop::collection::vec(0..PATTERNS.len(), 1..4), any::<bool>(), 0..5_u8),
+                1..60,
+            ),
+        ) {
+            let mut routing = Routing::default();
+            for (id, patterns, enabled, what) in changes {
+                routing = match what {
+                    0 => routing.without(EndpointId::from_u128(id)),
+                    // As it is read from the store.
+                    1 => Routing::of(routing.endpoints().values().map(|endpoint| Endpoint::clone(endpoint)).collect()),
+                    _ => routing.with(&Arc::new(endpoint(id, usize::from(id % 3 == 0), &patterns, enabled))),
+                };
+                for account in ["default", "acct_b", "acct_c"].map(|name| name.parse::<Account>().unwrap()) {
+                    for name in ["batch.completed", "batch.failed", "response.completed", "file.created"] {
+                        let name: EventTypeName = name.parse().unwrap();
+                        let all = routing.endpoints().values();
+                        let takes = all.filter(|endpoint| endpoint.takes(&account, &name)).map(|endpoint| endpoint.id);
+                        prop_assert_eq!(routing.matching(&account, &name), takes.collect::<Vec<_>>());
+                    }
+                    let of_account: Vec<_> = routing.of_account(&account).iter().map(|endpoint| endpoint.id).collect();
+                    let all = routing.endpoints().values().filter(|endpoint| endpoint.account == account);
+                    prop_assert_eq!(of_account, all.map(|endpoint| endpoint.id).collect::<Vec<_>>());
+                }
+            }
+        }
     }
 }

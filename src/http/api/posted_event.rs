@@ -86,7 +86,7 @@ pub fn new_event(
     index: Option<usize>,
 ) -> Result<NewEvent, Problem> {
     let CheckedEvent { event_type, account, object, id, created } = check(api, caller, posted)?;
-    let endpoints = api.registry().snapshot().matching(&account, &event_type).map(|endpoint| endpoint.id).collect();
+    let endpoints = api.registry().snapshot().matching(&account, &event_type);
     Ok(NewEvent {
         id,
         idempotency: idempotency_key.map(|key| scoped(&account, key, index)),
