@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -49,7 +48,7 @@ pub struct Filled {
     endpoint: EndpointId,
     clock: Clock,
     runtime: tokio::runtime::Runtime,
-    schedule: Arc<RetrySchedule>,
+    schedule: RetrySchedule,
 }
 
 /// What becomes of events.
@@ -70,7 +69,7 @@ impl Filled {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let endpoint = EndpointId::from_u128(store.mint());
         runtime.block_on(store.put_endpoint(endpoint_of(endpoint, url, clock.wall()), audit())).unwrap();
-        Self { store, endpoint, clock, runtime, schedule: Arc::new("30d".parse().unwrap()) }
+        Self { store, endpoint, clock, runtime, schedule: "30d".parse().unwrap() }
     }
 
     /// Accepts events whose deliveries wait for their first turn.
@@ -156,7 +155,7 @@ impl Filled {
             delivery,
             due: None,
             attempt: Attempt { number: 0, trigger: Trigger::Schedule, started_at: started, outcome },
-            schedule: Arc::clone(&self.schedule),
+            schedule: self.schedule.clone(),
             newer_secret: false,
             times: AttemptTimes { started, finished, finished_wall: finished },
             queue_position: delivery,

@@ -131,7 +131,7 @@ impl TurnError {
 /// Makes the attempts of one turn; the delivery as it is after them.
 async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> Result<Delivery, TurnError> {
     fail::fail_point!("dispatcher::attempt");
-    let schedule = Arc::new(effective.retry_schedule.clone());
+    let schedule = &effective.retry_schedule;
     let clock = &lease.shared.clock;
     let mut endpoint = Arc::clone(&lease.endpoint);
     // A rotation's attempt that a stop cut off goes on under the newest secret.
@@ -155,7 +155,7 @@ async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> 
         }
         act_on(lease, &endpoint, &attempt, generation).await;
         let newer = endpoint.secrets.newer_than(generation, times.finished_wall).map(|live| live.generation);
-        let settled = settle(lease, due, attempt, &schedule, newer.is_some(), times).await?;
+        let settled = settle(lease, due, attempt, schedule, newer.is_some(), times).await?;
         match (settled.rotate_now, newer) {
             (Some(row), Some(newer)) if !lease.shared.is_stopping() => {
                 (due, trigger, generation) = (Some(row), row.trigger, newer);
@@ -222,7 +222,7 @@ async fn settle(
     lease: &Lease,
     due: Option<DueRow>,
     attempt: Attempt,
-    schedule: &Arc<RetrySchedule>,
+    schedule: &RetrySchedule,
     newer_secret: bool,
     times: AttemptTimes,
 ) -> Result<Settled, StoreError> {
@@ -231,7 +231,7 @@ async fn settle(
         delivery: lease.delivery,
         due,
         attempt,
-        schedule: Arc::clone(schedule),
+        schedule: schedule.clone(),
         newer_secret,
         times,
         queue_position: DeliveryId::MIN,

@@ -1,14 +1,15 @@
 //! The retry schedule itself: its waits, their bounds and their text. What an outcome makes of it is `schedule`'s.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::duration::{DurationError, HumanDuration};
 
-/// The waits between the start of one attempt and the next. Attempts in all: one more than waits.
+/// The waits between the start of one attempt and the next. Attempts in all: one more than waits. A clone is cheap: each
+/// attempt has one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetrySchedule(Vec<HumanDuration>);
+pub struct RetrySchedule(Arc<[HumanDuration]>);
 
 /// Why a list is not a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +35,7 @@ impl RetrySchedule {
         if waits.iter().any(|wait| *wait > HumanDuration::from_secs(30 * 86_400)) {
             return Err(ScheduleError::TooLong);
         }
-        Ok(Self(waits))
+        Ok(Self(waits.into()))
     }
 
     /// The waits, in order.
@@ -53,7 +54,7 @@ impl RetrySchedule {
 impl Default for RetrySchedule {
     /// The platform's documented schedule: 5 minutes, 30 minutes, 2 hours, 8 hours.
     fn default() -> Self {
-        Self([300, 1_800, 7_200, 28_800].map(HumanDuration::from_secs).to_vec())
+        Self([300, 1_800, 7_200, 28_800].map(HumanDuration::from_secs).into())
     }
 }
 

@@ -83,7 +83,7 @@ pub struct Settlement {
     /// The attempt; its number is given by the store.
     pub attempt: Attempt,
     /// The endpoint's schedule.
-    pub schedule: Arc<RetrySchedule>,
+    pub schedule: RetrySchedule,
     /// See [`crate::domain::schedule::decide`].
     pub newer_secret: bool,
     /// When it was made.

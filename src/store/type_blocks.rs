@@ -16,7 +16,11 @@ use super::{
 use crate::domain::event_type::EventTypeName;
 
 /// A block is left when it has so many ids; in tests of the store fewer, so that small stores have many blocks.
-const BLOCK: u32 = if cfg!(test) { 4 } else { 128 };
+const BLOCK: usize = if cfg!(test) { 4 } else { 128 };
+/// Or so many for each of its types, if that is more: else each event among many types would bring a row of its own …
+const IDS_A_TYPE: usize = if cfg!(test) { 2 } else { 8 };
+/// … but no later than at so many: a list by type looks at all that is in its blocks.
+const LONGEST: usize = if cfg!(test) { 8 } else { 384 };
 /// A batch of [`build`] has so many rows.
 const BATCH: usize = 400;
 
@@ -27,7 +31,7 @@ pub struct TypeBlocks(Option<Open>);
 #[derive(Debug)]
 struct Open {
     first: u128,
-    ids: u32,
+    ids: usize,
     types: HashSet<EventTypeName>,
 }
 
@@ -35,7 +39,7 @@ impl TypeBlocks {
     /// Notes something of a type under an id, which is greater than all before; the rows that this needs go to `put`.
     pub fn note(&mut self, event_type: &EventTypeName, id: u128, mut put: impl FnMut(Row)) {
         let open = match &mut self.0 {
-            Some(open) if open.ids < BLOCK => open,
+            Some(open) if !open.is_full() => open,
             left => {
                 put(Row::Block(id));
                 left.insert(Open { first: id, ids: 0, types: HashSet::new() })
@@ -51,6 +55,12 @@ impl TypeBlocks {
     /// The rows of this block may not be stored: the next id begins another one.
     pub fn forget(&mut self) {
         self.0 = None;
+    }
+}
+
+impl Open {
+    fn is_full(&self) -> bool {
+        self.ids >= (self.types.len() * IDS_A_TYPE).clamp(BLOCK, LONGEST)
     }
 }
 
@@ -148,7 +158,7 @@ mod tests {
         let [common, rare] = ["a.common", "a.rare"].map(|name| name.parse::<EventTypeName>().unwrap());
         let mut blocks = TypeBlocks::default();
         let mut rows = Vec::new();
-        let ids = u128::from(BLOCK);
+        let ids = BLOCK as u128;
         for id in 1..=2 * ids {
             let event_type = if id == 2 * ids { &rare } else { &common };
             blocks.note(event_type, id, |row| rows.push(row));
@@ -166,5 +176,18 @@ mod tests {
         rows.clear();
         blocks.note(&common, 5_000, |row| rows.push(row));
         assert_eq!(rows, [Row::Block(5_000), Row::OfType(common, 5_000)]);
+    }
+
+    #[test]
+    fn a_block_of_many_types_is_longer_but_not_endless() {
+        let length = |types: usize| {
+            let names: Vec<EventTypeName> = (0..types).map(|n| format!("a.number_{n}").parse().unwrap()).collect();
+            let (mut blocks, mut begun) = (TypeBlocks::default(), Vec::new());
+            for (id, name) in (1..40).zip(names.iter().cycle()) {
+                blocks.note(name, id, |row| begun.extend(if let Row::Block(first) = row { Some(first) } else { None }));
+            }
+            begun[1] - begun[0]
+        };
+        assert_eq!([1, 2, 3, 20].map(length), [4, 4, 6, 8]);
     }
 }

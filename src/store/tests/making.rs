@@ -1,6 +1,6 @@
 //! Stores in scratch directories, and endpoints, events and attempts to fill them with.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 
@@ -114,7 +114,7 @@ pub fn settlement(delivery: DeliveryId, due: Option<DueRow>, attempt: Attempt) -
         due,
         times: AttemptTimes { started: attempt.started_at, finished, finished_wall: finished },
         attempt,
-        schedule: Arc::new(RetrySchedule::default()),
+        schedule: RetrySchedule::default(),
         newer_secret: false,
         queue_position: DeliveryId::MIN,
     }
