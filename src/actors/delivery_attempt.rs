@@ -159,6 +159,7 @@ async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> 
         match (settled.rotate_now, newer) {
             (Some(row), Some(newer)) if !lease.shared.is_stopping() => {
                 (due, trigger, generation) = (Some(row), row.trigger, newer);
+                lease.slot.leases().go_on(lease.delivery, settled.delivery.attempts_made);
             }
             _ => return Ok(settled.delivery),
         }

@@ -172,7 +172,8 @@ impl Dispatcher {
                     return Plan::After(PAUSE);
                 }
             };
-            leases.take(turn.delivery.id, turn.delivery.is_fresh());
+            let delivery = &turn.delivery;
+            leases.take(delivery.id, delivery.is_fresh(), delivery.attempts_made);
             drop(leases);
             self.busy_at = Instant::now();
             delivery_attempt::spawn(&self.shared, &self.slot, Arc::clone(endpoint), effective, *turn, place);

@@ -19,6 +19,7 @@ use super::{
     supervisor::{Deaths, give_up},
 };
 use crate::domain::{
+    delivery::Delivery,
     ids::{DeliveryId, EndpointId},
     time::Timestamp,
 };
@@ -60,6 +61,8 @@ impl BitOr for Wake {
 struct InFlight {
     /// It waits for its first turn all the same.
     fresh: bool,
+    /// How many attempts were written down before the one under way.
+    attempts_made: u32,
     /// A due row of it was passed over meanwhile.
     passed_over: bool,
 }
@@ -123,8 +126,15 @@ impl Leases {
         held.map(|in_flight| in_flight.passed_over = true).is_some()
     }
 
-    pub(super) fn take(&mut self, delivery: DeliveryId, fresh: bool) {
-        self.in_flight.insert(delivery, InFlight { fresh, passed_over: false });
+    pub(super) fn take(&mut self, delivery: DeliveryId, fresh: bool, attempts_made: u32) {
+        self.in_flight.insert(delivery, InFlight { fresh, attempts_made, passed_over: false });
+    }
+
+    /// After an attempt that was written down another one begins at once.
+    pub(super) fn go_on(&mut self, delivery: DeliveryId, attempts_made: u32) {
+        if let Some(in_flight) = self.in_flight.get_mut(&delivery) {
+            in_flight.attempts_made = attempts_made;
+        }
     }
 
     /// The attempt is over; what its Dispatcher is to look for because of it.
@@ -195,10 +205,13 @@ impl Dispatchers {
         self.threads.get(hash % self.threads.len().max(1))
     }
 
-    /// Whether an attempt of this delivery is under way.
-    pub(super) fn is_sending(&self, endpoint: EndpointId, delivery: DeliveryId) -> bool {
+    /// Whether the attempt that comes next for this delivery is under way. Between the end of an attempt and the end of
+    /// its lease it is not, though the delivery is held.
+    pub(super) fn is_sending(&self, delivery: &Delivery) -> bool {
         let running = self.running();
-        running.get(&endpoint).is_some_and(|entry| entry.slot.leases().in_flight.contains_key(&delivery))
+        let Some(entry) = running.get(&delivery.endpoint_id) else { return false };
+        let leases = entry.slot.leases();
+        leases.in_flight.get(&delivery.id).is_some_and(|under_way| under_way.attempts_made == delivery.attempts_made)
     }
 
     /// What a Dispatcher was woken for since it last looked.
@@ -282,13 +295,13 @@ mod tests {
         let id = DeliveryId::from_u128;
         let mut leases = Leases::default();
         assert_eq!(leases.position(None), DeliveryId::MIN);
-        leases.take(id(30), true);
+        leases.take(id(30), true, 0);
         assert_eq!(leases.position(None), DeliveryId::MIN, "sent by hand before the queue was read");
         leases.release(id(30));
         leases.read(id(20), Some(id(12)));
-        leases.take(id(10), true);
-        leases.take(id(11), true);
-        leases.take(id(3), false);
+        leases.take(id(10), true, 0);
+        leases.take(id(11), true, 0);
+        leases.take(id(3), false, 1);
         assert_eq!(leases.position(Some(id(11))), id(9), "10 is still under way");
         assert_eq!(leases.position(Some(id(10))), id(10));
         assert!(leases.release(id(10)).is_none());

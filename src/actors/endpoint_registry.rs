@@ -16,8 +16,9 @@ use super::{
 use crate::{
     domain::{
         audit::Actor as AuditActor,
+        delivery::Delivery,
         endpoint::{Endpoint, EndpointDefaults, EndpointStatus},
-        ids::{DeliveryId, EndpointId},
+        ids::EndpointId,
     },
     store::{NewAudit, StoreError},
 };
@@ -61,10 +62,10 @@ impl Registry {
         &self.shared.settings.defaults
     }
 
-    /// Whether an attempt of this delivery is under way now.
+    /// Whether the attempt that comes next for this delivery is under way now.
     #[must_use]
-    pub fn is_sending(&self, endpoint: EndpointId, delivery: DeliveryId) -> bool {
-        self.shared.dispatchers.is_sending(endpoint, delivery)
+    pub fn is_sending(&self, delivery: &Delivery) -> bool {
+        self.shared.dispatchers.is_sending(delivery)
     }
 
     /// Stores a new endpoint.

@@ -51,11 +51,7 @@ pub fn attempts_of(page: &Page, endpoint: Option<&Arc<Endpoint>>) -> u32 {
 /// What a delivery is like now: one that is pending may be under way.
 fn state_now(page: &Page, delivery: &Delivery) -> State {
     let pending = delivery.status == DeliveryStatus::Pending;
-    if pending && page.api().registry().is_sending(delivery.endpoint_id, delivery.id) {
-        State::Sending
-    } else {
-        State::of_delivery(delivery)
-    }
+    if pending && page.api().registry().is_sending(delivery) { State::Sending } else { State::of_delivery(delivery) }
 }
 
 /// An answer's code with what it is called: `503 Service Unavailable`.

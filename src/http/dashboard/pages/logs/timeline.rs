@@ -39,7 +39,7 @@ impl Next {
     /// Of a delivery.
     pub fn of(page: &Page, delivery: &Delivery, endpoint: Option<&Endpoint>) -> Self {
         let (Some(next), Some(endpoint)) = (delivery.next, endpoint) else { return Self::Nothing };
-        if page.api().registry().is_sending(delivery.endpoint_id, delivery.id) {
+        if page.api().registry().is_sending(delivery) {
             return Self::UnderWay;
         }
         let by_hand = matches!(next.trigger, Trigger::Test | Trigger::Rotation);
