@@ -231,7 +231,7 @@ impl Bench {
         assert_eq!(found, expected);
     }
 
-    async fn settle(&mut self, id: DeliveryId, due: Option<DueRow>, trigger: Trigger, answer: Answer) {
+    pub async fn settle(&mut self, id: DeliveryId, due: Option<DueRow>, trigger: Trigger, answer: Answer) {
         let settlement = self.settlement(id, due, trigger, answer);
         let settled = self.store().settle(settlement).await.unwrap();
         assert_eq!(settled.delivery, self.model.deliveries[&id].delivery);
@@ -375,7 +375,7 @@ impl Bench {
         }
     }
 
-    fn all_due(&self) -> Vec<DueRow> {
+    pub fn all_due(&self) -> Vec<DueRow> {
         let end = Timestamp::from_millis(i64::MAX);
         let of = |endpoint: EndpointId, class| self.store().due(endpoint, class, end, 1_000).unwrap();
         let alive = self.model.alive();

@@ -155,9 +155,10 @@ impl Model {
         self.attempts += 1;
         let known = self.deliveries.get_mut(&id).unwrap();
         let alive = self.endpoints[&known.delivery.endpoint_id].alive;
-        let own = known.delivery.next.filter(|next| due.is_some_and(|due| due.trigger == next.trigger));
+        // A rotation in its turn and one that was asked for have rows that only their times tell apart.
+        let in_its_turn = |due: DueRow| known.delivery.next == Some(schedule_next(due.at, due.trigger));
         if let Some(due) = due
-            && own.is_none()
+            && !in_its_turn(due)
             && !attempt.was_interrupted()
             && let Some(at) = known.asked.iter().position(|trigger| *trigger == due.trigger)
         {

@@ -3,16 +3,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::Index, strategy::ValueTree as _, test_runner::TestRunner};
 
 use super::{
-    actions::{Action, Post, actions, listings},
+    actions::{Action, Answer, Post, actions, listings},
     bench::Bench,
     compare::{compare, compare_lists},
     ground::Ground,
     making,
 };
-use crate::store::{EngineKind, memory::MemoryEngine};
+use crate::{
+    domain::attempt::Trigger,
+    store::{EngineKind, memory::MemoryEngine},
+};
 
 fn hold(ground: impl Fn() -> Ground, default_cases: u32) {
     let config = ProptestConfig { cases: cases(default_cases), failure_persistence: None, ..ProptestConfig::default() };
@@ -41,6 +44,32 @@ fn the_store_holds_what_the_model_holds_on_redb() {
 #[test]
 fn the_store_holds_what_the_model_holds_in_memory() {
     hold(|| Ground::in_memory(MemoryEngine::new()), 60);
+}
+
+/// A delivery has a rotation that was asked for and one in its turn; what the model says of either holds.
+#[test]
+fn two_rotations_of_a_delivery_are_told_apart() {
+    for first in [0, 1] {
+        let mut bench = Bench::with_endpoints(Ground::in_memory(MemoryEngine::new()));
+        let post =
+            Post { account: 0, event_type: 0, id: None, idempotency: None, created: None, object: 0, test: false };
+        // There is one of everything, so any index chooses it.
+        let any = any::<Index>().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+        for action in [
+            Action::Accept(vec![vec![post]]),
+            Action::Retry(vec![any]),
+            Action::SettleDue(any, Answer::RefusedOldSecret),
+            Action::SettleFresh(vec![(any, Answer::RefusedOldSecret)]),
+        ] {
+            making::run(bench.act(&action));
+        }
+        let rotations = bench.all_due();
+        assert_eq!(rotations.iter().map(|due| due.trigger).collect::<Vec<_>>(), [Trigger::Rotation, Trigger::Rotation]);
+        let due = rotations[first];
+        making::run(bench.settle(due.delivery, Some(due), due.trigger, Answer::Code(200, 1)));
+        compare(bench.store(), &bench.model);
+        assert_eq!(bench.all_due().len(), first, "the one that was asked for is made all the same");
+    }
 }
 
 /// The model test can fail: an engine that does not sync before it returns loses what was acknowledged.
