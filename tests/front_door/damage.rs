@@ -287,6 +287,7 @@ fn what_is_repaired_of_redb_is_sound() {
 
 /// Of a store that is damaged anywhere, repair makes one that is sound, or says that it cannot.
 fn is_sound_when_repaired(engine: &str) {
+    let has_a_log = engine == "sled";
     let stores = Stores::make(engine);
     let engine = files(&stores.sound.path().join("store"))
         .into_iter()
@@ -301,7 +302,11 @@ fn is_sound_when_repaired(engine: &str) {
         zeroed[at..at + 3_000].fill(0);
         cases.push((log.clone(), format!("zeroed at {at}"), Some(zeroed)));
     }
-    for cut in [bytes.len() / 2, bytes.len() - SEGMENT - 5] {
+    let mut cuts = vec![bytes.len() / 2, bytes.len() - SEGMENT - 5];
+    if has_a_log {
+        cuts.extend([bytes.len() * 3 / 4, bytes.len() - 9_001]);
+    }
+    for cut in cuts {
         cases.push((log.clone(), format!("cut to {cut}"), Some(bytes[..cut].to_vec())));
     }
     for name in small.into_iter().map(|name| Path::new("store").join(name)).filter(|name| *name != log) {
@@ -333,15 +338,17 @@ fn is_sound_when_repaired(engine: &str) {
         let check = checked(&to, &what);
         let checked = String::from_utf8_lossy(&check.stdout).into_owned();
         assert!(check.status.success(), "{what}: {checked}\n{told}");
-        assert!(told["events"].as_u64() > Some(0), "{what}: {told}");
+        // Where the root of the engine's tree is lost, an endpoint or so may be all that is left.
+        let has = |count: &str| told[count].as_u64() > Some(0);
+        assert!(has("events") || has("endpoints"), "{what}: {told}");
         println!("{what}: {} events, {} deliveries, {} losses", told["events"], told["deliveries"], told["lost"]);
-        if saved == 0 {
+        if saved == 0 && has("events") {
             serves(&to);
         }
         if name != log {
             assert_eq!((&told["events"], &told["lost"]), (&json!(4_000), &json!(0)), "{what}: {told}");
         }
-        saved += 1;
+        saved += usize::from(has("events"));
     }
     assert!(saved * 2 > count, "only {saved} of {count} were saved at all");
 }

@@ -2,7 +2,7 @@
 //! the engine can do without, and with its end cut off. Each try is made on a fresh copy.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     path::Path,
 };
@@ -20,6 +20,9 @@ const CUTS: [u64; 7] = [0, 1, 2, 4, 8, 16, 32];
 pub enum Try {
     /// The copy as it is.
     AsItIs,
+    /// With its log twice as long, the second half empty: what lay behind the end of a log that was cut is missed
+    /// where it is read, and not already when the store is opened.
+    Lengthened,
     /// With new files for those that say only how the log is to be read, and without so many segments of its end.
     LogAlone {
         /// Segments of 512 KiB.
@@ -31,7 +34,10 @@ impl Try {
     /// What can be tried with a kind of engine, the best first.
     pub fn all(kind: EngineKind) -> Vec<Self> {
         match kind {
-            EngineKind::Sled => std::iter::once(Self::AsItIs).chain(CUTS.map(|cut| Self::LogAlone { cut })).collect(),
+            EngineKind::Sled => {
+                let as_it_is = [Self::AsItIs, Self::Lengthened];
+                as_it_is.into_iter().chain(CUTS.map(|cut| Self::LogAlone { cut })).collect()
+            }
             EngineKind::Redb => vec![Self::AsItIs],
         }
     }
@@ -40,6 +46,7 @@ impl Try {
     pub fn describe(self) -> String {
         match self {
             Self::AsItIs => "its files as they are".to_owned(),
+            Self::Lengthened => "its files, with room behind the end of its log".to_owned(),
             Self::LogAlone { cut: 0 } => "its log alone".to_owned(),
             Self::LogAlone { cut } => format!("its log without the last {cut} segments"),
         }
@@ -55,7 +62,10 @@ impl Try {
         match (self, kind) {
             (Self::AsItIs, _) => Ok(true),
             // It has one file, and nothing that it can do without.
-            (Self::LogAlone { .. }, EngineKind::Redb) => Ok(false),
+            (Self::Lengthened | Self::LogAlone { .. }, EngineKind::Redb) => Ok(false),
+            (Self::Lengthened, EngineKind::Sled) => {
+                lengthen(&copy.join("db")).map_err(|source| OpenError::Io { path: copy.to_owned(), source })
+            }
             (Self::LogAlone { cut }, EngineKind::Sled) => {
                 let io = |source| OpenError::Io { path: copy.to_owned(), source };
                 for entry in fs::read_dir(copy).map_err(io)? {
@@ -75,11 +85,23 @@ impl Try {
     }
 }
 
+/// The new half has no blocks on the disk.
+fn lengthen(log: &Path) -> io::Result<bool> {
+    let Some(file) = open_log(log)? else { return Ok(false) };
+    let segments = file.metadata()?.len().div_ceil(SEGMENT);
+    file.set_len(segments.saturating_mul(2).saturating_mul(SEGMENT))?;
+    Ok(segments > 0)
+}
+
+fn open_log(log: &Path) -> io::Result<Option<File>> {
+    match OpenOptions::new().write(true).open(log) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.map(Some),
+    }
+}
+
 fn cut_off(log: &Path, segments: u64) -> io::Result<bool> {
-    let file = match OpenOptions::new().write(true).open(log) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        file => file?,
-    };
+    let Some(file) = open_log(log)? else { return Ok(false) };
     let length = file.metadata()?.len();
     if segments == 0 {
         return Ok(length > 0);

@@ -1,5 +1,5 @@
 //! A copy of the damaged store that opens: as it is, or else with what the engine can do without left out. Of several
-//! that open, the one that had come furthest is taken.
+//! that open, the one of which most can be read is taken.
 
 use std::{
     fs::{self, DirBuilder},
@@ -11,10 +11,11 @@ use std::{
 use super::{CACHE, RepairError};
 use crate::store::{
     OpenError, directory,
-    engine::{self, Engine, EngineKind, Order, salvage::Try},
-    keys::Row,
+    engine::{self, Engine, EngineKind, salvage::Try},
+    keys::{Row, kind},
     manifest::Manifest,
     reading,
+    scan::{Found, Scan},
     shared::EngineRows,
     stored::Meta,
     witness,
@@ -56,24 +57,30 @@ pub fn open(source: &Path, to: &Path) -> Result<Salvaged, RepairError> {
     let root = to.join(COPY);
     DirBuilder::new().mode(0o700).create(&root).map_err(RepairError::io(&root))?;
 
-    let mut best: Option<(u64, Try)> = None;
+    let mut best: Option<(Reach, Try)> = None;
     let mut taken = 0;
     for attempt in Try::all(kind) {
-        if best.is_some() && attempt.is_cut() {
+        if best.is_some_and(|(reach, _)| reach.events > 0) && attempt.is_cut() {
             break;
         }
         taken += 1;
         let copy = root.join(taken.to_string());
-        let Some(engine) = open_copy(&files, &copy, kind, attempt, &mut notes)? else { continue };
-        let commits = commits(&*engine);
-        if seen.is_some_and(|seen| commits >= seen.commits) {
-            return Ok(Salvaged { engine, kind, notes });
+        if let Some(engine) = open_copy(&files, &copy, kind, attempt, &mut notes)? {
+            let commits = commits(&*engine);
+            if seen.is_some_and(|seen| commits >= seen.commits) {
+                return Ok(Salvaged { engine, kind, notes });
+            }
+            let reach = Reach::of(&*engine, commits);
+            if reach.rows == 0 {
+                notes.push(format!("{} open, but nothing can be read from them", attempt.describe()));
+            } else if best.is_none_or(|(most, _)| reach > most) {
+                best = Some((reach, attempt));
+            }
         }
-        if best.is_none_or(|(most, _)| commits > most) {
-            best = Some((commits, attempt));
-        }
+        // Each is as large as the store.
+        fs::remove_dir_all(&copy).map_err(RepairError::io(&copy))?;
     }
-    let Some((commits, attempt)) = best else {
+    let Some((Reach { commits, .. }, attempt)) = best else {
         return Err(RepairError::Nothing(notes.join("; ")));
     };
     let engine = open_copy(&files, &root.join("best"), kind, attempt, &mut notes)?;
@@ -99,7 +106,7 @@ pub fn remove(to: &Path) -> Result<(), RepairError> {
     fs::remove_dir_all(&root).map_err(RepairError::io(&root))
 }
 
-/// Opens a fresh copy after a change; `None`: it does not open, or has nothing in it.
+/// Opens a fresh copy after a change; `None`: it does not open.
 fn open_copy(
     files: &Path,
     copy: &Path,
@@ -118,11 +125,27 @@ fn open_copy(
             return Ok(None);
         }
     };
-    let has_a_row = engine.range(&[], &[u8::MAX; 64], Order::Ascending).next().is_some();
-    if !has_a_row {
-        notes.push(format!("{} open, but nothing is in them", attempt.describe()));
+    Ok(Some(engine))
+}
+
+/// How much of a copy can be read. More events are better, then more rows, then a later state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Reach {
+    events: u64,
+    rows: u64,
+    commits: u64,
+}
+
+impl Reach {
+    fn of(engine: &dyn Engine, commits: u64) -> Self {
+        let mut reach = Self { events: 0, rows: 0, commits };
+        for found in Scan::new(engine, &[], &[u8::MAX; 64]) {
+            let Found::Row(entry) = found else { continue };
+            reach.rows += 1;
+            reach.events += u64::from(entry.key.first() == Some(&kind::EVENT));
+        }
+        reach
     }
-    Ok(has_a_row.then_some(engine))
 }
 
 /// How far it had come; 0 if it does not say.
