@@ -1,7 +1,6 @@
 //! Stores that are filled through the library, without HTTP: millions of events in minutes.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     time::{Duration, Instant},
 };
@@ -14,10 +13,10 @@ use mythichooks::{
         account::Account,
         attempt::{Attempt, Outcome, Response, Timing, Trigger},
         audit::Actor,
-        endpoint::{Endpoint, EndpointStatus},
+        endpoint::Endpoint,
         ids::{DeliveryId, EndpointId},
         schedule::{AttemptTimes, RetrySchedule},
-        signature::{SecretRing, SigningSecret},
+        signature::SigningSecret,
         subscription::Subscription,
         time::Timestamp,
     },
@@ -235,24 +234,9 @@ pub fn bytes_of_a_delivered_event() -> usize {
 }
 
 fn endpoint_of(id: EndpointId, url: &str, now: Timestamp) -> Endpoint {
-    Endpoint {
-        id,
-        account: Account::default(),
-        url: url.into(),
-        event_types: vec![Subscription::All],
-        description: String::new(),
-        secrets: SecretRing::new(SigningSecret::from_random([7; 24])),
-        headers: Vec::new(),
-        timeout: None,
-        retry_schedule: None,
-        max_in_flight: Some(64),
-        rate_limit: None,
-        ordered: false,
-        metadata: BTreeMap::default(),
-        status: EndpointStatus::Enabled,
-        created_at: now,
-        updated_at: now,
-    }
+    let secret = SigningSecret::from_random([7; 24]);
+    let endpoint = Endpoint::new(id, Account::default(), url.to_owned(), vec![Subscription::All], secret, now);
+    Endpoint { max_in_flight: Some(64), ..endpoint }
 }
 
 fn audit() -> NewAudit {

@@ -21,14 +21,11 @@ pub struct Routing {
 /// Endpoints in the order of their ids.
 type List = Vec<Arc<Endpoint>>;
 
-/// One account's endpoints. An event looks at those alone that may want its type.
+/// One account's endpoints. An event looks at those alone that want its type.
 #[derive(Debug, Clone, Default)]
 struct OfAccount {
     all: List,
-    /// By the types that they name.
-    exact: HashMap<EventTypeName, Arc<List>>,
-    /// Those with a subscription to more than one type, `batch.*` or `*`.
-    wide: Arc<List>,
+    by_subscription: HashMap<Subscription, Arc<List>>,
 }
 
 impl Routing {
@@ -49,8 +46,8 @@ impl Routing {
     #[must_use]
     pub fn matching(&self, account: &Account, event_type: &EventTypeName) -> Vec<EndpointId> {
         let Some(of_account) = self.by_account.get(account) else { return Vec::new() };
-        let exact = of_account.exact.get(event_type).into_iter().flat_map(|list| list.iter());
-        let takes = exact.chain(of_account.wide.iter()).filter(|endpoint| endpoint.takes(account, event_type));
+        let lists = Subscription::matching(event_type).filter_map(|pattern| of_account.by_subscription.get(&pattern));
+        let takes = lists.flat_map(|list| list.iter()).filter(|endpoint| endpoint.takes(account, event_type));
         let mut matching: Vec<EndpointId> = takes.map(|endpoint| endpoint.id).collect();
         matching.sort_unstable();
         matching.dedup();
@@ -109,30 +106,18 @@ impl OfAccount {
     fn insert(&mut self, endpoint: &Arc<Endpoint>) {
         insert(&mut self.all, endpoint);
         for subscription in &endpoint.event_types {
-            match subscription {
-                Subscription::Exact(name) => {
-                    insert(Arc::make_mut(self.exact.entry(name.clone()).or_default()), endpoint);
-                }
-                Subscription::Below(_) | Subscription::All => insert(Arc::make_mut(&mut self.wide), endpoint),
-            }
+            insert(Arc::make_mut(self.by_subscription.entry(subscription.clone()).or_default()), endpoint);
         }
     }
 
     fn remove(&mut self, endpoint: &Endpoint) {
         remove(&mut self.all, endpoint.id);
         for subscription in &endpoint.event_types {
-            match subscription {
-                Subscription::Exact(name) => {
-                    if let Some(list) = self.exact.get_mut(name) {
-                        remove(Arc::make_mut(list), endpoint.id);
-                        if list.is_empty() {
-                            self.exact.remove(name);
-                        }
-                    }
-                }
-                Subscription::Below(_) | Subscription::All => remove(Arc::make_mut(&mut self.wide), endpoint.id),
+            if let Some(list) = self.by_subscription.get_mut(subscription) {
+                remove(Arc::make_mut(list), endpoint.id);
             }
         }
+        self.by_subscription.retain(|_, list| !list.is_empty());
     }
 }
 
@@ -154,33 +139,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{
-        endpoint::EndpointStatus,
-        signature::{SecretRing, SigningSecret},
-        time::Timestamp,
-    };
+    use crate::domain::{endpoint::EndpointStatus, signature::SigningSecret, time::Timestamp};
 
     const PATTERNS: [&str; 5] = ["batch.completed", "batch.failed", "batch.*", "*", "response.completed"];
 
     fn endpoint(id: u128, account: usize, patterns: &[usize], enabled: bool) -> Endpoint {
-        Endpoint {
-            id: EndpointId::from_u128(id),
-            account: ["default", "acct_b"][account].parse().unwrap(),
-            url: "https://example.com/hook".into(),
-            event_types: patterns.iter().map(|n| PATTERNS[*n].parse().unwrap()).collect(),
-            description: String::new(),
-            secrets: SecretRing::new(SigningSecret::from_random([7; 24])),
-            headers: Vec::new(),
-            timeout: None,
-            retry_schedule: None,
-            max_in_flight: None,
-            rate_limit: None,
-            ordered: false,
-            metadata: BTreeMap::default(),
-            status: if enabled { EndpointStatus::Enabled } else { EndpointStatus::Disabled { reason: "410".into() } },
-            created_at: Timestamp::EPOCH,
-            updated_at: Timestamp::EPOCH,
-        }
+        let id = EndpointId::from_u128(id);
+        let account = ["default", "acct_b"][account].parse().unwrap();
+        let event_types = patterns.iter().map(|n| PATTERNS[*n].parse().unwrap()).collect();
+        let secret = SigningSecret::from_random([7; 24]);
+        let url = "https://example.com/hook".to_owned();
+        let endpoint = Endpoint::new(id, account, url, event_types, secret, Timestamp::EPOCH);
+        let status = if enabled { endpoint.status } else { EndpointStatus::Disabled { reason: "410".into() } };
+        Endpoint { status, ..endpoint }
     }
 
     proptest! {

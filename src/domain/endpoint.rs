@@ -5,8 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    account::Account, duration::HumanDuration, event_type::EventTypeName, ids::EndpointId,
-    request_headers::CustomHeader, schedule::RetrySchedule, signature::SecretRing, subscription::Subscription,
+    account::Account,
+    duration::HumanDuration,
+    event_type::EventTypeName,
+    ids::EndpointId,
+    request_headers::CustomHeader,
+    schedule::RetrySchedule,
+    signature::{SecretRing, SigningSecret},
+    subscription::Subscription,
     time::Timestamp,
 };
 
@@ -89,6 +95,36 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// A new one, enabled, with nothing that it need not have.
+    #[must_use]
+    pub fn new(
+        id: EndpointId,
+        account: Account,
+        url: String,
+        event_types: Vec<Subscription>,
+        secret: SigningSecret,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            account,
+            url,
+            event_types,
+            description: String::new(),
+            secrets: SecretRing::new(secret),
+            headers: Vec::new(),
+            timeout: None,
+            retry_schedule: None,
+            max_in_flight: None,
+            rate_limit: None,
+            ordered: false,
+            metadata: BTreeMap::new(),
+            status: EndpointStatus::Enabled,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether a new event of this account and type is queued for it.
     #[must_use]
     pub fn takes(&self, account: &Account, event_type: &EventTypeName) -> bool {

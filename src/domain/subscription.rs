@@ -34,6 +34,13 @@ impl Subscription {
             Self::Exact(exact) => exact == name,
         }
     }
+
+    /// All that match events of this type: where there are many patterns, they are found by these.
+    pub fn matching(name: &EventTypeName) -> impl Iterator<Item = Self> {
+        let dots = name.as_str().match_indices('.');
+        let above = dots.filter_map(|(at, _)| name.as_str().get(..at)?.parse().ok());
+        [Self::All, Self::Exact(name.clone())].into_iter().chain(above.map(Self::Below))
+    }
 }
 
 impl fmt::Display for Subscription {
@@ -77,6 +84,9 @@ mod tests {
         assert!(!matches("batch.*", "batches.completed"));
         assert!(matches("batch.completed", "batch.completed"));
         assert!(!matches("batch.completed", "batch.failed"));
+        let matching: Vec<_> = Subscription::matching(&"fine_tuning.job.created".parse().unwrap()).collect();
+        let matching: Vec<_> = matching.iter().map(ToString::to_string).collect();
+        assert_eq!(matching, ["*", "fine_tuning.job.created", "fine_tuning.*", "fine_tuning.job.*"]);
         for bad in ["", "*.completed", "batch.*.x", "batch*", "**", "Batch.*"] {
             assert!(bad.parse::<Subscription>().is_err(), "{bad}");
         }

@@ -17,11 +17,7 @@ use super::{
     endpoint_secrets::fresh_secret,
 };
 use crate::{
-    domain::{
-        endpoint::{Endpoint, EndpointStatus},
-        ids::EndpointId,
-        signature::{SecretRing, SigningSecret},
-    },
+    domain::{endpoint::Endpoint, ids::EndpointId, signature::SigningSecret},
     http::{
         Api, answer,
         auth::{Caller, CanChange, CanRead},
@@ -130,24 +126,21 @@ pub async fn register(
         Some(Text(secret)) => secret,
         None => fresh_secret()?,
     };
-    let now = api.clock().wall();
+    let url = checked_url(api, &new.url)?;
+    let event_types = checked_event_types(api, new.event_types)?;
+    let headers = new.headers.map_or_else(|| Ok(Vec::new()), checked_headers)?;
+    let retry_schedule = new.retry_schedule.map(checked_schedule).transpose()?;
+    let id = EndpointId::from_u128(api.store().mint());
     let endpoint = Endpoint {
-        url: checked_url(api, &new.url)?,
-        event_types: checked_event_types(api, new.event_types)?,
-        headers: new.headers.map_or_else(|| Ok(Vec::new()), checked_headers)?,
-        retry_schedule: new.retry_schedule.map(checked_schedule).transpose()?,
-        id: EndpointId::from_u128(api.store().mint()),
-        account,
         description: new.description.map(|Prose(text)| text).unwrap_or_default(),
-        secrets: SecretRing::new(secret.clone()),
+        headers,
         timeout: new.timeout.map(|Within(timeout)| timeout),
+        retry_schedule,
         max_in_flight: new.max_in_flight.map(Ranged::get),
         rate_limit: new.rate_limit.map(Ranged::get),
         ordered: new.ordered.unwrap_or(false),
         metadata: new.metadata.map(|Entries(entries)| entries).unwrap_or_default(),
-        status: EndpointStatus::Enabled,
-        created_at: now,
-        updated_at: now,
+        ..Endpoint::new(id, account, url, event_types, secret.clone(), api.clock().wall())
     };
     let audit = caller.audit("endpoint.created", &endpoint.id, Some(&endpoint.account), "");
     let endpoint = api.registry().create(endpoint, audit).await?;

@@ -10,10 +10,10 @@ use crate::{
         account::Account,
         attempt::{Attempt, AttemptError, ErrorKind, Outcome, Response, Timing, Trigger},
         audit::Actor,
-        endpoint::{Endpoint, EndpointStatus},
+        endpoint::Endpoint,
         ids::{DeliveryId, EndpointId},
         schedule::{AttemptTimes, RetrySchedule},
-        signature::{SecretRing, SigningSecret},
+        signature::SigningSecret,
         subscription::Subscription,
         time::Timestamp,
     },
@@ -36,25 +36,10 @@ pub fn audit(action: &'static str) -> NewAudit {
 }
 
 pub fn endpoint(store: &Store, account: &Account) -> Endpoint {
+    let id = EndpointId::from_u128(store.mint());
+    let secret = SigningSecret::from_random([7; 24]);
     let now = Timestamp::from_seconds(1_706_140_800);
-    Endpoint {
-        id: EndpointId::from_u128(store.mint()),
-        account: account.clone(),
-        url: "https://example.com/hook".into(),
-        event_types: vec![Subscription::All],
-        description: String::new(),
-        secrets: SecretRing::new(SigningSecret::from_random([7; 24])),
-        headers: Vec::new(),
-        timeout: None,
-        retry_schedule: None,
-        max_in_flight: None,
-        rate_limit: None,
-        ordered: false,
-        metadata: std::collections::BTreeMap::default(),
-        status: EndpointStatus::Enabled,
-        created_at: now,
-        updated_at: now,
-    }
+    Endpoint::new(id, account.clone(), "https://example.com/hook".into(), vec![Subscription::All], secret, now)
 }
 
 /// A stored endpoint of the default account.
