@@ -48,7 +48,7 @@ pub enum RepairError {
     /// The new directory has something in it.
     #[error("{0} is not empty; a repaired store is made in a new directory")]
     NotEmpty(PathBuf),
-    /// No try had as much as one row.
+    /// No record of it can be read.
     #[error("nothing could be saved: {0}")]
     Nothing(String),
     /// The new store, or what is set aside, cannot be written.
@@ -191,6 +191,10 @@ impl<'a> Rebuild<'a> {
         self.settings()?;
         self.find_traces();
         self.events_and_deliveries()?;
+        if self.output.rows() == 0 && self.meta.is_none() {
+            // An empty store would look like one that never had anything.
+            return Err(RepairError::Nothing("no record in it is whole".to_owned()));
+        }
         self.other_rows();
         self.endpoints_progress()?;
         self.write_meta(id)?;

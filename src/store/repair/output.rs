@@ -20,6 +20,7 @@ pub struct Output {
     engine: Box<dyn Engine>,
     batch: Vec<Write>,
     bytes: usize,
+    rows: u64,
 }
 
 impl Output {
@@ -29,14 +30,20 @@ impl Output {
         let value = codec::encode(&key, meta, &[]).map_err(|error| RepairError::Write(error.to_string()))?;
         engine::create(kind, directory, CACHE, vec![(key, Some(value))])?;
         let engine = engine::open(kind, directory, CACHE)?;
-        Ok(Self { engine, batch: Vec::new(), bytes: 0 })
+        Ok(Self { engine, batch: Vec::new(), bytes: 0, rows: 0 })
     }
 
     /// Writes a row.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), RepairError> {
         self.bytes += key.len() + value.len();
+        self.rows += 1;
         self.batch.push((key, Some(value)));
         if self.batch.len() >= ROWS || self.bytes >= BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// How many rows were written so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Adds what follows from all that was written, and has it on stable storage.

@@ -333,3 +333,16 @@ fn a_new_directory_is_asked_for_and_a_store_in_use_is_left() {
     }
     assert!(matches!(done(elsewhere.path()), Err(RepairError::Nothing(_))));
 }
+
+#[test]
+fn of_a_store_in_which_no_record_is_whole_no_empty_one_is_made() {
+    let directory = stored();
+    let damaged = rows(directory.path()).into_iter().map(|(key, value)| (key, Some(vec![0; value.len().max(1)])));
+    let (_, engine) = directory::open(directory.path(), CACHE).unwrap();
+    engine.commit(damaged.collect()).unwrap();
+    drop(engine);
+    let to = tempfile::tempdir().unwrap();
+    let done = repair(directory.path(), to.path(), &mut |_, _| {});
+    assert!(matches!(done, Err(RepairError::Nothing(_))), "{done:#?}");
+    assert!(!directory::holds_a_store(to.path()).unwrap());
+}
