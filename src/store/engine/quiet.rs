@@ -14,14 +14,16 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What an engine's panic said.
+/// What an engine's panic said, in one line, as errors are: a failed assertion says it in several.
 #[derive(Debug)]
 pub struct EnginePanic(Box<dyn Any + Send>);
 
 impl fmt::Display for EnginePanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.downcast_ref::<String>().map(String::as_str);
-        f.write_str(text.or_else(|| self.0.downcast_ref::<&str>().copied()).unwrap_or("no reason given"))
+        let text = text.or_else(|| self.0.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        f.write_str(&words.join(" "))
     }
 }
 
@@ -63,6 +65,8 @@ mod tests {
             quietly(|| panic!("in{}", "side")).map_err(|panic| panic.to_string()),
             Err::<(), _>("inside".into())
         );
+        let several_lines = quietly(|| assert_eq!(1, 2)).map_err(|panic| panic.to_string());
+        assert_eq!(several_lines, Err("assertion `left == right` failed left: 1 right: 2".into()));
         assert_eq!(TOLD.load(Ordering::SeqCst), 0);
         assert!(catch_unwind(|| panic!("outside")).is_err());
         set_hook(before);
