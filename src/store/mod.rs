@@ -53,6 +53,7 @@ mod tests;
 
 use std::{
     cell::{Cell, RefCell},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
@@ -178,6 +179,10 @@ impl Store {
         let Opened { lock, manifest, engine, witness } = opened;
         let shared = Shared::load(engine, clock, room::Watch::new(directory, &options))
             .map_err(|error| OpenError::Damaged(error.to_string()))?;
+        if shared.watch.has_room_for(engine::WARM_UP_BYTES) {
+            let not_ready = |error| OpenError::Io { path: directory.to_owned(), source: io::Error::other(error) };
+            shared.engine.warm_up().map_err(not_ready)?;
+        }
         let shared = Arc::new(shared);
         let (messages, receiver) = mpsc::channel();
         let writer = Writer {

@@ -15,6 +15,14 @@ use super::{
 use crate::store::OpenError;
 
 const SEGMENT: usize = 512 * 1024;
+/// From this size on, what sled does with the first writes after it was opened is worth waiting for.
+const LARGE: u64 = 1 << 30;
+/// The tree that is written to for that, which holds nothing of ours.
+const WARM_UP: &str = "warm-up";
+/// What is written: so many segments full, in values of this length, some to a flush.
+const WARM_UP_SEGMENTS: usize = 3;
+const WARM_UP_VALUE: usize = 4_096;
+const WARM_UP_FLUSH: usize = 16;
 /// So many rows replace about as much as one step of the collector frees.
 const ROWS_A_COLLECTION: usize = 64;
 /// How long a database that was just closed may hold its lock, and how often that is looked at.
@@ -137,6 +145,37 @@ impl Engine for SledEngine {
     fn approximate_size(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
     }
+
+    fn warm_up(&self) -> Result<(), CommitError> {
+        let size = self.approximate_size();
+        if size < LARGE {
+            return Ok(());
+        }
+        tracing::info!(bytes = size, "the store is large: it is looked through once before the server is ready");
+        let not_ready = |why: String| CommitError(format!("the engine was not made ready: {why}"));
+        quietly(|| go_over_segments(&self.db))
+            .map_err(|panic| not_ready(panic.to_string()))?
+            .map_err(|error| not_ready(error.to_string()))
+    }
+}
+
+/// Has sled look at every segment whether it can be freed. It does that on a thread of its own at the first write after
+/// it was opened, takes time that grows with the square of their number, and meanwhile lets nobody begin another
+/// segment. So a few segments are written full of nothing: who begins the last of them has waited.
+fn go_over_segments(db: &sled::Db) -> sled::Result<()> {
+    let tree = db.open_tree(WARM_UP)?;
+    for n in 0..WARM_UP_SEGMENTS * SEGMENT / WARM_UP_VALUE {
+        // Never what is there already: that, sled does not write.
+        let value = [u8::try_from(n % 256).unwrap_or(0); WARM_UP_VALUE];
+        tree.insert(WARM_UP, &value[..])?;
+        if n % WARM_UP_FLUSH == 0 {
+            tree.flush()?;
+            collect_garbage(WARM_UP_FLUSH);
+        }
+    }
+    tree.flush()?;
+    collect_garbage(WARM_UP_FLUSH);
+    Ok(())
 }
 
 /// Frees what a batch replaced. sled leaves that to an epoch collector, which takes a step only now and then when a
@@ -171,5 +210,27 @@ impl Iterator for Walk {
         };
         self.range = None;
         entry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::{WARM_UP_BYTES, every_entry};
+
+    #[test]
+    fn what_makes_it_ready_changes_no_row_and_takes_no_more_room_each_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows: Vec<Write> = (0..500_u16).map(|n| (n.to_be_bytes().to_vec(), Some(vec![7; 900]))).collect();
+        SledEngine::create(directory.path(), 1 << 20, rows.clone()).unwrap();
+        let mut sizes = Vec::new();
+        for _ in 0..12 {
+            let engine = SledEngine::open(directory.path(), 1 << 20).unwrap();
+            go_over_segments(&engine.db).unwrap();
+            let found = every_entry(&engine).map(|entry| entry.map(|entry| (entry.key, Some(entry.value))));
+            assert!(found.collect::<Result<Vec<_>, _>>().unwrap() == rows);
+            sizes.push(engine.approximate_size());
+        }
+        assert!(sizes[11] <= sizes[5] + WARM_UP_BYTES, "{sizes:?}");
     }
 }
