@@ -17,14 +17,13 @@ use crate::{
     domain::{
         attempt::{Attempt, AttemptError, ErrorKind, Outcome, Timing, Trigger},
         delivery::Delivery,
-        endpoint::{EffectiveSettings, Endpoint},
-        endpoint_url::EndpointUrl,
+        endpoint::{EffectiveSettings, Endpoint, EndpointDefaults},
         event::EventBody,
         ids::DeliveryId,
         request_headers::sent_headers,
         schedule::{AttemptTimes, RetrySchedule},
     },
-    outbound::{AwcTransport, OutboundRequest, Transport},
+    outbound::{AwcTransport, Destination, DestinationError, OutboundRequest, Transport},
     store::{DueRow, Settled, Settlement, StoreError},
 };
 
@@ -40,11 +39,28 @@ fn transport(shared: &Shared) -> Rc<AwcTransport> {
     TRANSPORT.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(AwcTransport::new(Arc::clone(&shared.outbound))))))
 }
 
+/// An endpoint as attempts need it, made once for as long as it does not change.
+pub(super) struct Addressee {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) effective: EffectiveSettings,
+    destination: Result<Rc<Destination>, DestinationError>,
+}
+
+impl Addressee {
+    pub(super) fn new(endpoint: &Arc<Endpoint>, defaults: &EndpointDefaults) -> Self {
+        Self {
+            effective: defaults.effective(endpoint),
+            destination: Destination::parse(&endpoint.url).map(Rc::new),
+            endpoint: Arc::clone(endpoint),
+        }
+    }
+}
+
 /// The lease on a delivery; given back when its turn is over, however it ends.
 struct Lease {
     shared: Arc<Shared>,
     slot: Arc<Slot>,
-    endpoint: Arc<Endpoint>,
+    addressee: Rc<Addressee>,
     delivery: DeliveryId,
     _place: Place,
 }
@@ -53,7 +69,7 @@ impl Lease {
     /// The delivery still waits for its first turn: its Dispatcher finds it in the store again.
     fn put_back(&self) {
         self.slot.leases().put_back(self.delivery);
-        self.shared.dispatchers.reread(self.endpoint.id);
+        self.shared.dispatchers.reread(self.addressee.endpoint.id);
     }
 
     /// The pause comes first: a Dispatcher that reads anew while the lease is held passes over this delivery. From the
@@ -63,7 +79,7 @@ impl Lease {
         if fresh {
             self.put_back();
         } else {
-            self.shared.dispatchers.reread(self.endpoint.id);
+            self.shared.dispatchers.reread(self.addressee.endpoint.id);
         }
     }
 }
@@ -71,29 +87,22 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let why = self.slot.leases().release(self.delivery);
-        self.shared.dispatchers.nudge(self.endpoint.id, why);
+        self.shared.dispatchers.nudge(self.addressee.endpoint.id, why);
     }
 }
 
 /// Starts the turn; the Dispatcher is told to look again when it is over.
-pub(super) fn spawn(
-    shared: &Arc<Shared>,
-    slot: &Arc<Slot>,
-    endpoint: Arc<Endpoint>,
-    effective: EffectiveSettings,
-    turn: Turn,
-    place: Place,
-) {
+pub(super) fn spawn(shared: &Arc<Shared>, slot: &Arc<Slot>, addressee: &Rc<Addressee>, turn: Turn, place: Place) {
     let lease = Lease {
         shared: Arc::clone(shared),
         slot: Arc::clone(slot),
-        endpoint,
+        addressee: Rc::clone(addressee),
         delivery: turn.delivery.id,
         _place: place,
     };
     actix_rt::spawn(async move {
         let still_fresh = turn.delivery.is_fresh();
-        let taken = AssertUnwindSafe(take_turn(&lease, &effective, turn)).catch_unwind().await;
+        let taken = AssertUnwindSafe(take_turn(&lease, turn)).catch_unwind().await;
         match taken {
             Ok(Ok(delivery)) if !delivery.is_fresh() => {}
             Ok(Ok(_)) => lease.put_back(),
@@ -129,11 +138,11 @@ impl TurnError {
 }
 
 /// Makes the attempts of one turn; the delivery as it is after them.
-async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> Result<Delivery, TurnError> {
+async fn take_turn(lease: &Lease, turn: Turn) -> Result<Delivery, TurnError> {
     fail::fail_point!("dispatcher::attempt");
-    let schedule = &effective.retry_schedule;
+    let schedule = &lease.addressee.effective.retry_schedule;
     let clock = &lease.shared.clock;
-    let mut endpoint = Arc::clone(&lease.endpoint);
+    let mut endpoint = Arc::clone(&lease.addressee.endpoint);
     // A rotation's attempt that a stop cut off goes on under the newest secret.
     let mut generation = match turn.trigger() {
         Trigger::Rotation => endpoint.secrets.newest().generation,
@@ -146,7 +155,10 @@ async fn take_turn(lease: &Lease, effective: &EffectiveSettings, turn: Turn) -> 
         let started = clock.steady();
         let started_at = clock.wall_at(started);
         let headers = sent_headers(&endpoint, &turn.delivery.event_id, &body, started_at, generation);
-        let outcome = send(lease, effective, headers, &body).await;
+        // Both were checked where they entered.
+        let checked = |(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?));
+        let headers = headers.into_iter().filter_map(checked).collect();
+        let outcome = send(lease, headers, &body).await;
         let times = AttemptTimes { started, finished: clock.steady(), finished_wall: clock.wall() };
         let attempt = Attempt { number: 0, trigger, started_at, outcome };
         // The secret may have been rotated while the attempt was under way.
@@ -176,28 +188,19 @@ async fn act_on(lease: &Lease, endpoint: &Endpoint, attempt: &Attempt, generatio
     }
 }
 
-async fn send(
-    lease: &Lease,
-    effective: &EffectiveSettings,
-    headers: Vec<(String, String)>,
-    body: &EventBody,
-) -> Outcome {
+async fn send(lease: &Lease, headers: Vec<(HeaderName, HeaderValue)>, body: &EventBody) -> Outcome {
     let mut cut_off = lease.shared.cut_off.subscribe();
-    let url = match EndpointUrl::parse(&lease.endpoint.url, true) {
-        Ok(url) => url,
+    let destination = match &lease.addressee.destination {
+        Ok(destination) => Rc::clone(destination),
         Err(error) => {
             return without_answer(ErrorKind::Protocol, format!("the endpoint's URL cannot be used: {error}"));
         }
     };
     let request = OutboundRequest {
-        url,
-        // Both were checked where they entered.
-        headers: headers
-            .into_iter()
-            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?)))
-            .collect(),
+        destination,
+        headers,
         body: body.bytes().clone(),
-        timeout: effective.timeout.get(),
+        timeout: lease.addressee.effective.timeout.get(),
     };
     let transport = transport(&lease.shared);
     // A future of some kilobytes: in a box it is not copied with each of those around it.

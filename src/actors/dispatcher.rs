@@ -2,6 +2,7 @@
 //! looks again when an attempt is over, when it is woken, or when a limit allows. Idle, it ends itself.
 
 use std::{
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use actix::prelude::*;
 use fail::fail_point;
 
 use super::{
-    delivery_attempt,
+    delivery_attempt::{self, Addressee},
     dispatchers::{self, Slot, Wake},
     floor::Shared,
     pace::Pace,
@@ -18,7 +19,10 @@ use super::{
     turns::{Manner, Next, Turns},
 };
 use crate::{
-    domain::{endpoint::EndpointStatus, ids::EndpointId},
+    domain::{
+        endpoint::{Endpoint, EndpointStatus},
+        ids::EndpointId,
+    },
     store::StoreError,
 };
 
@@ -41,6 +45,8 @@ pub(super) struct Dispatcher {
     endpoint: EndpointId,
     slot: Arc<Slot>,
     turns: Turns,
+    /// What is known of the endpoint since it last changed.
+    addressee: Option<Rc<Addressee>>,
     pace: Pace,
     pause: Duration,
     /// A later look that is planned already.
@@ -76,6 +82,7 @@ impl Dispatcher {
             endpoint,
             slot,
             turns,
+            addressee: None,
             pace: Pace::default(),
             pause,
             planned: None,
@@ -132,7 +139,8 @@ impl Dispatcher {
             let routing = self.shared.routing.load();
             // A deleted endpoint's queue is dropped by the registry.
             let Some(endpoint) = routing.endpoint(self.endpoint) else { return Plan::Idle };
-            let effective = self.shared.settings.defaults.effective(endpoint);
+            let addressee = self.addressee(endpoint);
+            let effective = &addressee.effective;
             let slot = Arc::clone(&self.slot);
             let mut leases = slot.leases();
             if leases.count() >= usize::from(effective.max_in_flight) {
@@ -176,7 +184,17 @@ impl Dispatcher {
             leases.take(delivery.id, delivery.is_fresh(), delivery.attempts_made);
             drop(leases);
             self.busy_at = Instant::now();
-            delivery_attempt::spawn(&self.shared, &self.slot, Arc::clone(endpoint), effective, *turn, place);
+            delivery_attempt::spawn(&self.shared, &self.slot, &addressee, *turn, place);
+        }
+    }
+
+    fn addressee(&mut self, endpoint: &Arc<Endpoint>) -> Rc<Addressee> {
+        match &self.addressee {
+            Some(known) if Arc::ptr_eq(&known.endpoint, endpoint) => Rc::clone(known),
+            _ => {
+                let addressee = Rc::new(Addressee::new(endpoint, &self.shared.settings.defaults));
+                Rc::clone(self.addressee.insert(addressee))
+            }
         }
     }
 

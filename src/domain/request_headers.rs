@@ -15,13 +15,13 @@ pub const USER_AGENT: &str = concat!("Mythichooks/", env!("CARGO_PKG_VERSION"));
 /// `at` is the wall clock's time of the attempt. `platform_generation` says which secret `X-MythicDot-Signature` is
 /// made with; `webhook-signature` carries one signature for each secret that is live at that time.
 #[must_use]
-pub fn sent_headers(
-    endpoint: &Endpoint,
+pub fn sent_headers<'a>(
+    endpoint: &'a Endpoint,
     event: &EventId,
     body: &EventBody,
     at: Timestamp,
     platform_generation: u32,
-) -> Vec<(String, String)> {
+) -> Vec<(&'a str, String)> {
     let bytes = body.bytes();
     let platform = endpoint.secrets.at_least(platform_generation, at).secret.platform_signature(bytes);
     let mut standard = String::new();
@@ -39,8 +39,8 @@ pub fn sent_headers(
         ("webhook-timestamp", at.as_seconds().to_string()),
         ("webhook-signature", standard),
     ];
-    let own = endpoint.headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned()));
-    ours.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(own).collect()
+    let own = endpoint.headers.iter().map(|header| (header.name(), header.value().to_owned()));
+    ours.into_iter().chain(own).collect()
 }
 
 /// One custom header. Values can hold credentials, so `Debug` shows the name alone.

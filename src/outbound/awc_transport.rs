@@ -8,21 +8,17 @@ use std::{
     time::Instant,
 };
 
-use awc::http::Uri;
 use url::Host;
 
 use super::{
-    OutboundRequest, Resolve, Shared, SystemResolver, Transport,
+    Destination, OutboundRequest, Resolve, Shared, SystemResolver, Transport,
     connect::Pinned,
     http1,
     http2::Http2,
     pool::{Link, Place, Pool},
     progress::{Failure, Progress},
 };
-use crate::domain::{
-    attempt::{ErrorKind, Outcome},
-    endpoint_url::EndpointUrl,
-};
+use crate::domain::attempt::{ErrorKind, Outcome};
 
 /// Ends a sentence that names a forbidden address.
 const CLOSED: &str = "where this server does not send (see --allow-network)";
@@ -72,7 +68,7 @@ impl<R: Resolve> Transport for AwcTransport<R> {
         let progress = Rc::new(Progress::new(self.attempts.get()));
         let attempt = Attempt {
             transport: self,
-            host: bare_host(&request.url),
+            destination: &request.destination,
             request: &request,
             progress: &progress,
             link: RefCell::default(),
@@ -80,7 +76,7 @@ impl<R: Resolve> Transport for AwcTransport<R> {
         let result = tokio::time::timeout(request.timeout, progress.scope(attempt.run())).await;
         let error = match result {
             Ok(result) => result.err().map(Failure::into_error),
-            Err(_) => Some(progress.deadline(&attempt.host, request.timeout)),
+            Err(_) => Some(progress.deadline(&request.destination.host, request.timeout)),
         };
         if error.is_some() {
             attempt.retire();
@@ -91,8 +87,7 @@ impl<R: Resolve> Transport for AwcTransport<R> {
 
 struct Attempt<'a, R> {
     transport: &'a AwcTransport<R>,
-    /// A name or an address without brackets.
-    host: String,
+    destination: &'a Destination,
     request: &'a OutboundRequest,
     progress: &'a Rc<Progress>,
     /// The link in use.
@@ -101,26 +96,21 @@ struct Attempt<'a, R> {
 
 impl<R: Resolve> Attempt<'_, R> {
     async fn run(&self) -> Result<(), Failure> {
-        let url = &self.request.url;
+        let Destination { url, authority, host, .. } = self.destination;
         if !url.is_https() && !self.transport.shared.allow_http {
-            let message =
-                format!("{} is reached over plain HTTP, and this server runs without --allow-http", self.host);
+            let message = format!("{host} is reached over plain HTTP, and this server runs without --allow-http");
             return Err(Failure::new(ErrorKind::Blocked, message));
         }
-        let uri: Uri = url.as_str().parse().map_err(|error| {
-            Failure::new(ErrorKind::Protocol, format!("the URL on {} cannot be sent to: {error}", self.host))
-        })?;
-        let authority = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
         let mut addresses = self.addresses().await?;
-        if let Some(held) = self.transport.pool.held(url.is_https(), &authority, &addresses) {
+        if let Some(held) = self.transport.pool.held(url.is_https(), authority, &addresses) {
             addresses.retain(|address| *address != held);
             addresses.insert(0, held);
         }
         let mut unreachable = None;
         for (at, &address) in addresses.iter().enumerate() {
             self.share_time(addresses.len() - at);
-            let place = Place { https: url.is_https(), authority: authority.clone(), address };
-            match self.try_place(place, &uri).await {
+            let place = Place { https: url.is_https(), authority: Rc::clone(authority), address };
+            match self.try_place(place).await {
                 Err(Failure::Unreachable(error)) => {
                     self.retire();
                     unreachable = Some(Failure::Unreachable(error));
@@ -133,23 +123,23 @@ impl<R: Resolve> Attempt<'_, R> {
 
     /// The addresses to try. One that is forbidden refuses all: a name that leads to one is not to be trusted.
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let (shared, port) = (&self.transport.shared, self.request.url.port());
-        let found = match self.request.url.host() {
+        let Destination { url, host, .. } = self.destination;
+        let (shared, port) = (&self.transport.shared, url.port());
+        let found = match url.host() {
             Host::Ipv4(address) => vec![SocketAddr::new(address.into(), port)],
             Host::Ipv6(address) => vec![SocketAddr::new(address.into(), port)],
             Host::Domain(name) => {
                 let found = shared.lanes.look_up(&self.transport.resolver, name, port).await;
                 self.progress.looked_up();
-                found.map_err(|error| {
-                    Failure::new(ErrorKind::Dns, format!("{} could not be looked up: {error}", self.host))
-                })?
+                found
+                    .map_err(|error| Failure::new(ErrorKind::Dns, format!("{host} could not be looked up: {error}")))?
             }
         };
         let mut addresses: Vec<SocketAddr> = Vec::with_capacity(found.len());
         for address in found {
             if let Err(refusal) = shared.guard.check(address.ip()) {
-                let message = if matches!(self.request.url.host(), Host::Domain(_)) {
-                    format!("{} leads to {refusal}, {CLOSED}", self.host)
+                let message = if matches!(url.host(), Host::Domain(_)) {
+                    format!("{host} leads to {refusal}, {CLOSED}")
                 } else {
                     format!("{refusal}, {CLOSED}")
                 };
@@ -171,35 +161,38 @@ impl<R: Resolve> Attempt<'_, R> {
     }
 
     /// On a kept connection if there is one, and where that turns out to be closed, once more on a new one.
-    async fn try_place(&self, place: Place, uri: &Uri) -> Result<(), Failure> {
-        match self.try_link(place.clone(), uri).await {
+    async fn try_place(&self, place: Place) -> Result<(), Failure> {
+        match self.try_link(place.clone()).await {
             Err(Failure::Stale(_)) => {
                 self.transport.pool.forget(&place);
-                self.try_link(place, uri).await
+                self.try_link(place).await
             }
             other => other,
         }
     }
 
-    async fn try_link(&self, place: Place, uri: &Uri) -> Result<(), Failure> {
+    async fn try_link(&self, place: Place) -> Result<(), Failure> {
         let (progress, limit) = (self.progress, self.transport.shared.response_body_limit);
         progress.begin_try(place.address);
-        let tls = place.https.then(|| Arc::clone(&self.transport.shared.tls));
-        let pinned = Pinned { address: place.address, host: self.host.clone(), tls };
-        let link = self.transport.pool.link(place, pinned);
+        let host = &self.destination.host;
+        let link = self.transport.pool.link(place, |place| Pinned {
+            address: place.address,
+            host: Rc::clone(host),
+            tls: place.https.then(|| Arc::clone(&self.transport.shared.tls)),
+        });
         self.link.replace(Some(Rc::clone(&link)));
         if let Some(http2) = link.open_http2() {
-            return http2.exchange(uri, self.request, progress, limit).await;
+            return http2.exchange(self.request, progress, limit).await;
         }
-        let result = http1::exchange(&link, uri, self.request, progress, limit).await;
+        let result = http1::exchange(&link, self.request, progress, limit).await;
         let Some(socket) = progress.take_http2() else { return result };
-        let http2 = Http2::begin(socket, &self.host, progress).await?;
+        let http2 = Http2::begin(socket, host, progress).await?;
         link.http2.replace(Some(Rc::clone(&http2)));
-        http2.exchange(uri, self.request, progress, limit).await
+        http2.exchange(self.request, progress, limit).await
     }
 
     fn no_address(&self) -> Failure {
-        Failure::new(ErrorKind::Dns, format!("{} has no address", self.host))
+        Failure::new(ErrorKind::Dns, format!("{} has no address", self.destination.host))
     }
 }
 
@@ -209,14 +202,5 @@ impl<R> Attempt<'_, R> {
         if let Some(link) = self.link.take() {
             self.transport.pool.retire(&link);
         }
-    }
-}
-
-/// What a certificate has to be for: an address without its brackets, a name without its final dot.
-fn bare_host(url: &EndpointUrl) -> String {
-    match url.host() {
-        Host::Domain(name) => name.strip_suffix('.').unwrap_or(name).to_owned(),
-        Host::Ipv4(address) => address.to_string(),
-        Host::Ipv6(address) => address.to_string(),
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
@@ -27,7 +28,7 @@ pub(super) struct Pinned {
     /// The checked address.
     pub(super) address: SocketAddr,
     /// A name or an address without brackets: what the certificate is for.
-    pub(super) host: String,
+    pub(super) host: Rc<str>,
     /// For `https`.
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -111,7 +112,7 @@ impl Pinned {
 }
 
 /// The name that a certificate has to be for.
-struct ServerName(String);
+struct ServerName(Rc<str>);
 
 impl Host for ServerName {
     fn hostname(&self) -> &str {

@@ -6,7 +6,7 @@ use actix_web::error::ParseError;
 use awc::{
     ClientResponse,
     error::{ConnectError, PayloadError, SendRequestError},
-    http::{Uri, header, uri::Scheme},
+    http::header,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -21,29 +21,20 @@ use crate::domain::attempt::{AttemptError, ErrorKind};
 /// Sends a request on a kept connection, or on a new one, and reads the answer; the answer goes into the progress.
 pub(super) async fn exchange(
     link: &Link,
-    uri: &Uri,
     request: &OutboundRequest,
     progress: &Progress,
     limit: usize,
 ) -> Result<(), Failure> {
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let mut sending = link.http1.post(plain(uri)?).append_header((header::HOST, authority));
+    let destination = &*request.destination;
+    let mut sending = link.http1.post(&destination.plain).append_header((header::HOST, &*destination.authority));
     for (name, value) in &request.headers {
         sending = sending.append_header((name.clone(), value.clone()));
     }
-    let host = uri.host().unwrap_or_default();
+    let host = destination.uri.host().unwrap_or_default();
     match sending.no_decompress().send_body(request.body.clone()).await {
         Ok(response) => read_body(response, host, progress, limit).await,
         Err(error) => Err(progress.take_failure().unwrap_or_else(|| failed(&error, host, progress))),
     }
-}
-
-/// The connector secures connections itself, so to awc every one is plain.
-fn plain(uri: &Uri) -> Result<Uri, Failure> {
-    let mut parts = uri.clone().into_parts();
-    parts.scheme = Some(Scheme::HTTP);
-    Uri::from_parts(parts)
-        .map_err(|error| Failure::new(ErrorKind::Protocol, format!("the URL cannot be sent to: {error}")))
 }
 
 async fn read_body<S>(

@@ -8,7 +8,7 @@ use futures_util::{
     future::{Either, select},
 };
 use h2::{RecvStream, SendStream, client::SendRequest};
-use http::{HeaderMap, Method, Request, Uri, Version, header};
+use http::{HeaderMap, Method, Request, Version, header};
 use tokio::sync::oneshot;
 
 use super::{
@@ -70,12 +70,11 @@ impl Http2 {
     /// Sends a request and reads the answer; the answer goes into the progress.
     pub(super) async fn exchange(
         &self,
-        uri: &Uri,
         request: &OutboundRequest,
         progress: &Progress,
         limit: usize,
     ) -> Result<(), Failure> {
-        let host = uri.host().unwrap_or_default();
+        let host = request.destination.uri.host().unwrap_or_default();
         let failed = |error: h2::Error| failed(&error, host, progress);
         let mut sender = self.sender.clone().ready().await.map_err(|error| match failed(error) {
             // Nothing was sent yet, so a kept connection that is no good was closed in the meantime.
@@ -83,7 +82,7 @@ impl Http2 {
             other => other,
         })?;
         progress.writes();
-        let (answer, stream) = sender.send_request(head(uri, request), request.body.is_empty()).map_err(failed)?;
+        let (answer, stream) = sender.send_request(head(request), request.body.is_empty()).map_err(failed)?;
         let mut answer = pin!(answer);
         let answer = if request.body.is_empty() {
             answer.await
@@ -103,10 +102,10 @@ impl Http2 {
     }
 }
 
-fn head(uri: &Uri, request: &OutboundRequest) -> Request<()> {
+fn head(request: &OutboundRequest) -> Request<()> {
     let mut head = Request::new(());
     *head.method_mut() = Method::POST;
-    *head.uri_mut() = uri.clone();
+    *head.uri_mut() = request.destination.uri.clone();
     *head.version_mut() = Version::HTTP_2;
     let mut headers = HeaderMap::with_capacity(request.headers.len() + 1);
     headers.insert(header::CONTENT_LENGTH, request.body.len().into());

@@ -11,6 +11,7 @@
 mod answer_head;
 mod awc_transport;
 mod connect;
+mod destination;
 mod guard;
 mod http1;
 mod http2;
@@ -22,7 +23,7 @@ mod tests;
 mod tls;
 mod wire;
 
-use std::{future::Future, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, net::IpAddr, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 pub use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -30,11 +31,12 @@ use ipnet::IpNet;
 
 pub use self::{
     awc_transport::AwcTransport,
+    destination::{Destination, DestinationError},
     guard::{Guard, Refusal},
     lookup::{Resolve, SystemResolver},
     tls::TlsError,
 };
-use crate::domain::{attempt::Outcome, endpoint_url::EndpointUrl};
+use crate::domain::attempt::Outcome;
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -58,7 +60,7 @@ impl Default for Settings {
 /// One request. `Debug` leaves the headers' values and the body out.
 pub struct OutboundRequest {
     /// Where to.
-    pub url: EndpointUrl,
+    pub destination: Rc<Destination>,
     /// Every header but `Host` and `Content-Length`, which follow from the rest.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.

@@ -29,7 +29,7 @@ const SWEEP: Duration = Duration::from_secs(10);
 pub(super) struct Place {
     pub(super) https: bool,
     /// Host and port, as in the `Host` header.
-    pub(super) authority: String,
+    pub(super) authority: Rc<str>,
     pub(super) address: SocketAddr,
 }
 
@@ -53,21 +53,21 @@ pub(super) struct Pool {
 
 impl Pool {
     /// The first of these addresses to which a link is held.
-    pub(super) fn held(&self, https: bool, authority: &str, addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    pub(super) fn held(&self, https: bool, authority: &Rc<str>, addresses: &[SocketAddr]) -> Option<SocketAddr> {
         let links = self.links.borrow();
         addresses.iter().copied().find(|&address| {
-            links.get(&Place { https, authority: authority.to_owned(), address }).is_some_and(|link| link.is_usable())
+            links.get(&Place { https, authority: Rc::clone(authority), address }).is_some_and(|link| link.is_usable())
         })
     }
 
     /// The link to a place, a new one where there is none. Call it from within the thread's runtime.
-    pub(super) fn link(self: &Rc<Self>, place: Place, pinned: Pinned) -> Rc<Link> {
+    pub(super) fn link(self: &Rc<Self>, place: Place, pinned: impl FnOnce(&Place) -> Pinned) -> Rc<Link> {
         let held = self.links.borrow().get(&place).filter(|link| link.is_usable()).cloned();
         if let Some(link) = held {
             link.used.set(Instant::now());
             return link;
         }
-        let link = Rc::new(Link::new(place.clone(), pinned));
+        let link = Rc::new(Link::new(place.clone(), pinned(&place)));
         let mut links = self.links.borrow_mut();
         if links.len() >= MAX_LINKS && !links.contains_key(&place) {
             let oldest = links.values().min_by_key(|link| link.used.get()).map(|link| link.place.clone());

@@ -5,6 +5,7 @@
 use std::{
     io,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 
@@ -41,7 +42,7 @@ enum Incoming {
 /// One HTTP/1 connection.
 pub(super) struct Wire {
     socket: Socket,
-    host: String,
+    host: Rc<str>,
     incoming: Incoming,
     /// The attempt whose request was written last.
     attempt: Option<u64>,
@@ -51,16 +52,16 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Over plain TCP.
-    pub(super) fn plain(socket: TcpStream, host: String) -> Self {
+    pub(super) fn plain(socket: TcpStream, host: Rc<str>) -> Self {
         Self::new(Socket::Plain(socket), host)
     }
 
     /// Over TLS.
-    pub(super) fn tls(socket: TlsSocket, host: String) -> Self {
+    pub(super) fn tls(socket: TlsSocket, host: Rc<str>) -> Self {
         Self::new(Socket::Tls(Box::new(socket)), host)
     }
 
-    fn new(socket: Socket, host: String) -> Self {
+    fn new(socket: Socket, host: Rc<str>) -> Self {
         Self { socket, host, incoming: Incoming::Nothing, attempt: None, deaf: false }
     }
 

@@ -2,8 +2,7 @@
 //! which each batch overwrites the next. An endpoint's newest slot counts; a `P` row counts where there is none. What
 //! in an overwritten slot is the newest still is written to its `P` row in the same batch, so nothing is ever lost.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -85,7 +84,7 @@ impl Journal {
         let of_last: Vec<u16> = slots.iter().filter(|(_, read)| read.commit == last).map(|(slot, _)| *slot).collect();
         let mut journal = Self { slots: vec![Vec::new(); usize::from(SLOTS)], ..Self::default() };
         journal.next = of_last.iter().map(|slot| after(*slot)).find(|next| !of_last.contains(next)).unwrap_or(0);
-        let mut newest = Newest::new();
+        let mut newest = Newest::default();
         for (slot, read) in slots {
             let Some(ids) = journal.slots.get_mut(usize::from(slot)) else { continue };
             for (id, progress) in read.progress {

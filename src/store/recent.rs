@@ -5,9 +5,11 @@
 //! It relies on this: only an accepted event makes fresh deliveries, and one that ceased to be fresh never is again.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use foldhash::HashMap;
 
 use super::Change;
 use crate::domain::{

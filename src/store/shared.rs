@@ -2,9 +2,11 @@
 //! time. The writer alone changes them, after each commit; locks are held for a look or an exchange.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
+
+use foldhash::HashMap;
 
 use super::{
     Observer, StoreError,
@@ -107,7 +109,7 @@ impl Shared {
         let rows = EngineRows(&*engine);
         let meta = reading::record::<Meta>(&rows, &Row::Meta)?;
         let (meta, _) = meta.ok_or_else(|| StoreError::Failed("the totals are missing".to_owned()))?;
-        let mut endpoints = HashMap::new();
+        let mut endpoints = HashMap::default();
         let all = keys::all_of(kind::PROGRESS);
         for entry in engine.range(&all, &keys::end_of(&all), Order::Ascending) {
             let entry = entry?;
@@ -135,7 +137,7 @@ impl Shared {
             recent: Recent::default(),
             observer: OnceLock::new(),
             told: Mutex::default(),
-            view: RwLock::new(View { endpoints, meta, durable, passing: HashMap::new() }),
+            view: RwLock::new(View { endpoints, meta, durable, passing: HashMap::default() }),
             statistics: Mutex::default(),
             traffic,
             type_blocks: Mutex::default(),

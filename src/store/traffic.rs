@@ -2,8 +2,7 @@
 //! For charts that show its health at a glance. The hours are written now and then, a crash loses the last minute of
 //! them; the minutes are in memory alone. Nothing else rests on either.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::{

@@ -1,7 +1,9 @@
 //! A batch in the making: rows and the state that goes with them, seen by the writer as if they were stored. What
 //! one request did can be taken back without touching the others of the batch.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::hash_map;
+
+use foldhash::HashMap;
 
 use super::{
     Change, Minute, StoreError, codec,
@@ -78,8 +80,8 @@ impl<'a> Work<'a> {
             meta,
             changes: Vec::new(),
             touched: Vec::new(),
-            rows: HashMap::new(),
-            endpoints: HashMap::new(),
+            rows: HashMap::default(),
+            endpoints: HashMap::default(),
             type_blocks: std::mem::take(&mut shared.type_blocks()),
             undo: Vec::new(),
             changes_before: 0,

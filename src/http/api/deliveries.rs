@@ -267,8 +267,8 @@ fn request_headers(
         return known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     };
     let generation = endpoint.secrets.platform_at(at).generation;
-    let mut headers: BTreeMap<_, _> =
-        sent_headers(endpoint, &delivery.event_id, body, at, generation).into_iter().collect();
+    let sent = sent_headers(endpoint, &delivery.event_id, body, at, generation);
+    let mut headers: BTreeMap<_, _> = sent.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     if !sees_secrets {
         for header in &endpoint.headers {
             headers.insert(header.name().to_owned(), REDACTED.to_owned());

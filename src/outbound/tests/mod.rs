@@ -22,11 +22,10 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 
-use super::{AwcTransport, HeaderName, HeaderValue, OutboundRequest, Resolve, Settings, Shared, Transport};
-use crate::domain::{
-    attempt::{ErrorKind, Outcome},
-    endpoint_url::EndpointUrl,
+use super::{
+    AwcTransport, Destination, HeaderName, HeaderValue, OutboundRequest, Resolve, Settings, Shared, Transport,
 };
+use crate::domain::attempt::{ErrorKind, Outcome};
 
 /// Far more than any of these needs.
 const LONG: Duration = Duration::from_secs(20);
@@ -98,7 +97,7 @@ fn transport(settings: Settings) -> AwcTransport {
 
 fn request(url: &str, timeout: Duration) -> OutboundRequest {
     OutboundRequest {
-        url: EndpointUrl::parse(url, true).unwrap(),
+        destination: Rc::new(Destination::parse(url).unwrap()),
         headers: vec![
             (HeaderName::from_static("content-type"), HeaderValue::from_static("application/json")),
             (HeaderName::from_static("user-agent"), HeaderValue::from_static("Mythichooks/test")),

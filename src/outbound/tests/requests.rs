@@ -1,17 +1,20 @@
 //! What a receiver gets.
 
-use awc::http::Uri;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::endpoint_url::EndpointUrl;
 
 proptest! {
     #[test]
     fn every_url_of_an_endpoint_can_be_sent_to(text in "https?://[a-z0-9.ü:\\[\\]-]{1,20}[/?]?\\PC{0,40}") {
         if let Ok(url) = EndpointUrl::parse(&text, true) {
-            let uri: Uri = url.as_str().parse().unwrap();
-            prop_assert_eq!(uri.host().unwrap(), url.host().to_string());
-            prop_assert_eq!(uri.to_string(), url.to_string());
+            let destination = Destination::parse(&text).unwrap();
+            prop_assert_eq!(destination.uri.host().unwrap(), url.host().to_string());
+            prop_assert_eq!(destination.uri.to_string(), url.to_string());
+            let plain = EndpointUrl::parse(&destination.plain.to_string(), true).unwrap();
+            prop_assert_eq!((plain.is_https(), plain.host().to_string()), (false, url.host().to_string()));
+            prop_assert_eq!(destination.uri.path_and_query(), destination.plain.path_and_query());
         }
     }
 }
