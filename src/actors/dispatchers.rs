@@ -3,8 +3,8 @@
 //! anew; the leases on deliveries in flight outlive it here, so that nothing is sent twice.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    hash::{BuildHasher, RandomState},
+    collections::BTreeMap,
+    hash::BuildHasher,
     ops::BitOr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -12,6 +12,7 @@ use std::{
 
 use actix::{Addr, prelude::*};
 use actix_rt::ArbiterHandle;
+use foldhash::{HashMap, fast::RandomState};
 
 use super::{
     dispatcher::{Dispatcher, Look},
@@ -192,17 +193,17 @@ pub(super) struct Dispatchers {
 
 impl Dispatchers {
     pub(super) fn new(threads: Vec<ArbiterHandle>) -> Self {
-        Self { threads, hasher: RandomState::new(), running: Mutex::default() }
+        Self { threads, hasher: RandomState::default(), running: Mutex::default() }
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<EndpointId, Entry>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An endpoint stays on one thread, where its connections are kept.
-    fn thread(&self, endpoint: EndpointId) -> Option<&ArbiterHandle> {
+    /// Which thread is an endpoint's: it stays on one, where its connections are kept.
+    fn thread(&self, endpoint: EndpointId) -> usize {
         let hash = usize::try_from(self.hasher.hash_one(endpoint) & 0xffff).unwrap_or(0);
-        self.threads.get(hash % self.threads.len().max(1))
+        hash % self.threads.len().max(1)
     }
 
     /// Whether the attempt that comes next for this delivery is under way. Between the end of an attempt and the end of
@@ -247,26 +248,53 @@ impl Dispatchers {
 
 /// Wakes the endpoint's Dispatcher, and makes it if there is none.
 pub(super) fn wake(shared: &Arc<Shared>, endpoint: EndpointId, why: Wake) {
+    wake_all(shared, [(endpoint, why)]);
+}
+
+/// The same for many. Each thread is told once of all its Dispatchers, and they look before it turns to answers that
+/// come meanwhile: so an event with many deliveries is sent whole before the first of them is written down.
+pub(super) fn wake_all(shared: &Arc<Shared>, wakes: impl IntoIterator<Item = (EndpointId, Wake)>) {
     if shared.is_stopping() {
         return;
     }
-    let mut running = shared.dispatchers.running();
-    if let Some(entry) = running.get_mut(&endpoint) {
-        // One message is enough for all that has been noted until it is handled.
-        if entry.waiting.is_none() {
-            entry.addr.do_send(Look);
+    let dispatchers = &shared.dispatchers;
+    let mut to_tell: Vec<Vec<Addr<Dispatcher>>> = vec![Vec::new(); dispatchers.threads.len()];
+    {
+        let mut running = dispatchers.running();
+        for (endpoint, why) in wakes {
+            if let Some(entry) = running.get_mut(&endpoint) {
+                // One message is enough for all that has been noted until it is handled.
+                if entry.waiting.is_none()
+                    && let Some(addresses) = to_tell.get_mut(dispatchers.thread(endpoint))
+                {
+                    addresses.push(entry.addr.clone());
+                }
+                entry.waiting = entry.waiting | why;
+                continue;
+            }
+            let slot = Arc::new(Slot::default());
+            if let Some(addr) = start(shared, endpoint, Arc::clone(&slot), Duration::ZERO) {
+                running.insert(endpoint, Entry { addr, slot, waiting: Wake::ALL, deaths: Deaths::default() });
+            }
         }
-        entry.waiting = entry.waiting | why;
-        return;
     }
-    let slot = Arc::new(Slot::default());
-    if let Some(addr) = start(shared, endpoint, Arc::clone(&slot), Duration::ZERO) {
-        running.insert(endpoint, Entry { addr, slot, waiting: Wake::ALL, deaths: Deaths::default() });
+    for (thread, addresses) in dispatchers.threads.iter().zip(to_tell) {
+        match addresses.as_slice() {
+            [] => {}
+            [only] => only.do_send(Look),
+            _ => {
+                thread.spawn_fn(move || {
+                    for address in addresses {
+                        address.do_send(Look);
+                    }
+                });
+            }
+        }
     }
 }
 
 fn start(shared: &Arc<Shared>, endpoint: EndpointId, slot: Arc<Slot>, pause: Duration) -> Option<Addr<Dispatcher>> {
-    let thread = shared.dispatchers.thread(endpoint)?;
+    let thread = shared.dispatchers.threads.get(shared.dispatchers.thread(endpoint))?;
     let shared = Arc::clone(shared);
     Some(Dispatcher::start_in_arbiter(thread, move |_| Dispatcher::new(shared, endpoint, slot, pause)))
 }

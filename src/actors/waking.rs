@@ -8,7 +8,7 @@ use std::sync::{
 
 use super::{
     audit_log::Committed,
-    dispatchers::{Wake, wake},
+    dispatchers::{Wake, wake_all},
     floor::Shared,
     retry_timer::{self, Due},
 };
@@ -55,29 +55,31 @@ impl Waking {
 impl Observer for Waking {
     fn committed(&self, changes: &[Change]) {
         let now = self.shared.clock.steady();
+        let mut wakes = Vec::new();
         for change in changes {
             match change {
                 Change::Accepted { deliveries, .. } => {
                     for delivery in deliveries.iter().filter(|delivery| delivery.is_fresh()) {
                         // Resuming wakes the Dispatcher of a paused one.
                         if self.is_enabled(delivery.endpoint_id) {
-                            wake(&self.shared, delivery.endpoint_id, Wake::FRESH);
+                            wakes.push((delivery.endpoint_id, Wake::FRESH));
                         }
                     }
                 }
-                Change::Due { endpoint, at } if *at <= now => wake(&self.shared, *endpoint, Wake::DUE),
+                Change::Due { endpoint, at } if *at <= now => wakes.push((*endpoint, Wake::DUE)),
                 Change::Due { endpoint, at } => {
                     retry_timer::tell(&self.shared, Due { endpoint: *endpoint, at: *at });
                 }
                 // In an ordered endpoint it may have held the others.
                 Change::Changed { delivery, .. } if delivery.status == DeliveryStatus::Canceled => {
                     if self.is_ordered(delivery.endpoint_id) {
-                        wake(&self.shared, delivery.endpoint_id, Wake::ALL);
+                        wakes.push((delivery.endpoint_id, Wake::ALL));
                     }
                 }
                 Change::Settled { .. } | Change::Changed { .. } => {}
             }
         }
+        wake_all(&self.shared, wakes);
         self.tell_readers(changes);
     }
 }
