@@ -141,6 +141,7 @@ impl Writer {
             for answer in answers {
                 answer(result.clone());
             }
+            self.shared.engine.tidy();
         }
         if let Err(error) = self.commit(Work::new(&self.shared), true) {
             tracing::warn!(%error, "the last minute's counts were not written");

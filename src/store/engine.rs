@@ -198,6 +198,9 @@ pub trait Engine: Send + Sync {
     /// Applies all of a batch, or after a crash none of it; returns when it is on stable storage.
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError>;
 
+    /// Does what commits left over, when nobody waits for one. Each commit does what was left before it.
+    fn tidy(&self) {}
+
     /// A consistent copy, made while commits go on: writes which, applied in this order to an empty engine, make the
     /// state of one moment. That moment is between two batches, and not before this call. A key can come more than
     /// once, also to be removed. At most one copy is made at a time; dropping the stream ends it.

@@ -20,6 +20,15 @@ const MOST_OF_A_BATCH: usize = 28;
 /// A slot is full at about so many bytes: values have to stay small.
 const SLOT_BYTES: usize = 4_000;
 
+/// An endpoint's id, and whether there is anything of it.
+const ID: usize = 18;
+/// A length.
+const LENGTH: usize = 3;
+/// A time.
+const TIME: usize = 9;
+/// What each progress has: the queue's position, two counts as large as they get, the last success, and what is none.
+const NUMBERS: usize = 17 + 2 * 5 + 1 + TIME + 3;
+
 /// One slot: what a batch made of some endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalSlot {
@@ -154,13 +163,14 @@ fn after(slot: u16) -> u16 {
     (slot + 1) % SLOTS
 }
 
-/// About how many bytes an endpoint's progress takes in a slot.
+/// How many bytes an endpoint's progress takes in a slot, at most, and mostly not many fewer.
 pub fn size_of(progress: Option<&Progress>) -> usize {
     let text = |progress: &Progress| {
-        let error = progress.health.last_error.as_ref();
-        progress.account.as_str().len() + error.map_or(0, |error| error.message.len())
+        let failing = if progress.health.failing_since.is_some() { TIME } else { 0 };
+        let error = progress.health.last_error.as_ref().map_or(0, |error| TIME + LENGTH + error.message.len());
+        NUMBERS + LENGTH + progress.account.as_str().len() + failing + error
     };
-    96 + progress.map_or(0, text)
+    ID + progress.map_or(0, text)
 }
 
 #[cfg(test)]
@@ -170,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{account::Account, ids::DeliveryId};
+    use crate::domain::{account::Account, endpoint::LastError, ids::DeliveryId, time::Timestamp};
 
     /// What lies on the disk, and the ring beside it.
     #[derive(Default)]
@@ -214,6 +224,25 @@ mod tests {
                 }
             }
             (journal, all)
+        }
+    }
+
+    #[test]
+    fn what_is_reckoned_for_an_endpoint_is_about_what_it_takes() {
+        let now = Timestamp::from_millis(1_795_000_000_000);
+        let last_error = |length| Some(LastError { at: now, message: "x".repeat(length) });
+        for (length, failing, pending) in [(None, false, 0), (Some(20), true, 70_000), (Some(300), true, 4_000_000_000)]
+        {
+            let mut progress = Progress { queue_position: DeliveryId::from_u128(u128::MAX), ..progress(1) };
+            progress.health.pending = pending;
+            progress.health.last_success_at = Some(now);
+            progress.health.failing_since = failing.then_some(now);
+            progress.health.last_error = length.and_then(last_error);
+            let slot = |progress| JournalSlot { commit: 1, progress };
+            let length = |slot: &JournalSlot| codec::pack(slot, &[]).unwrap().len();
+            let reckoned = size_of(Some(&progress));
+            let taken = length(&slot(vec![(EndpointId::from_u128(u128::MAX), Some(progress))])) - length(&slot(vec![]));
+            assert!(taken <= reckoned && reckoned <= taken + 16, "{reckoned} for {taken}");
         }
     }
 

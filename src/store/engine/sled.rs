@@ -6,7 +6,13 @@
 //! death in the middle of recovery is deleted first, for it could never be opened again; segments stay at 512 KiB,
 //! and nobody above writes values that are large enough to become files of their own, which sled never syncs.
 
-use std::{fs::File, io, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use super::{
     Aside, CommitError, CopyError, Engine, Entries, Entry, Order, ReadError, Write, Writes, captured::Capture,
@@ -38,6 +44,8 @@ pub struct SledEngine {
     /// A second handle on the database file, to sync it.
     file: File,
     capture: Capture,
+    /// So many rows were committed since garbage was last freed.
+    untidy: AtomicUsize,
 }
 
 impl SledEngine {
@@ -48,7 +56,7 @@ impl SledEngine {
         std::fs::create_dir_all(directory).map_err(io)?;
         let db = open(directory, cache)?;
         let file = File::open(directory.join(DATABASE)).map_err(io)?;
-        let engine = Self { db, file, capture: Capture::default() };
+        let engine = Self { db, file, capture: Capture::default(), untidy: AtomicUsize::default() };
         engine.commit(first).map_err(|error| io(io::Error::other(error)))?;
         drop(engine);
         sync_files(directory).map_err(io)
@@ -64,7 +72,7 @@ impl SledEngine {
         let db = open(directory, cache)?;
         let path = directory.join(DATABASE);
         let file = File::open(&path).map_err(|source| OpenError::Io { path, source })?;
-        Ok(Self { db, file, capture: Capture::default() })
+        Ok(Self { db, file, capture: Capture::default(), untidy: AtomicUsize::default() })
     }
 }
 
@@ -119,6 +127,7 @@ impl Engine for SledEngine {
     }
 
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
+        self.tidy();
         let committing = self.capture.committing();
         let mut writes = sled::Batch::default();
         for (key, value) in &batch {
@@ -134,8 +143,15 @@ impl Engine for SledEngine {
         )));
         self.file.sync_data().map_err(|error| CommitError(format!("a batch was not synced: {error}")))?;
         committing.committed(&batch);
-        collect_garbage(batch.len());
+        self.untidy.store(batch.len(), Ordering::Relaxed);
         Ok(())
+    }
+
+    fn tidy(&self) {
+        match self.untidy.swap(0, Ordering::Relaxed) {
+            0 => {}
+            rows => collect_garbage(rows),
+        }
     }
 
     fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError> {
