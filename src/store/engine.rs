@@ -183,9 +183,6 @@ pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, ReadError>> + Send 
 /// One change of a batch: a key's new value, or `None` to remove it. A batch names each key once.
 pub type Write = (Vec<u8>, Option<Vec<u8>>);
 
-/// More than this an engine does not write to warm up.
-pub const WARM_UP_BYTES: u64 = 8 << 20;
-
 /// An ordered map of bytes on stable storage, with one writer.
 pub trait Engine: Send + Sync {
     /// The value of a key.
@@ -209,8 +206,8 @@ pub trait Engine: Send + Sync {
     /// The bytes that the store takes on disk, roughly.
     fn approximate_size(&self) -> u64;
 
-    /// Has done what the engine puts off until the first commits after it was opened, where these would have to wait for
-    /// it. It writes up to [`WARM_UP_BYTES`], and changes no row.
+    /// Begins what the engine puts off until the first commit after it was opened, where later ones might have to wait
+    /// for it. Does not wait for its end, and changes no row.
     fn warm_up(&self) -> Result<(), CommitError> {
         Ok(())
     }

@@ -179,7 +179,7 @@ impl Store {
         let Opened { lock, manifest, engine, witness } = opened;
         let shared = Shared::load(engine, clock, room::Watch::new(directory, &options))
             .map_err(|error| OpenError::Damaged(error.to_string()))?;
-        if shared.watch.has_room_for(engine::WARM_UP_BYTES) {
+        if shared.watch.has_room_for(shared.engine.room_for(1, 1 << 10)) {
             let not_ready = |error| OpenError::Io { path: directory.to_owned(), source: io::Error::other(error) };
             shared.engine.warm_up().map_err(not_ready)?;
         }
