@@ -15,8 +15,9 @@ use crate::{
 const DAYS: usize = 30;
 /// Retention, in days.
 const KEPT: usize = 4;
-/// From this day on the store is as large as it gets.
-const STEADY: usize = 8;
+/// From this day on the store is about as large as it gets. Retention removes from the fifth day on; sled's files go on
+/// growing for some days more, until as many segments are freed as are filled.
+const STEADY: usize = 10;
 
 fn events_a_day() -> usize {
     std::env::var("MYTHICHOOKS_MONTH_EVENTS").ok().and_then(|events| events.parse().ok()).unwrap_or(600)
