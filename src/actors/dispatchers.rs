@@ -248,20 +248,20 @@ impl Dispatchers {
 
 /// Wakes the endpoint's Dispatcher, and makes it if there is none.
 pub(super) fn wake(shared: &Arc<Shared>, endpoint: EndpointId, why: Wake) {
-    wake_all(shared, [(endpoint, why)]);
+    wake_all(shared, &[(endpoint, why)]);
 }
 
 /// The same for many. Each thread is told once of all its Dispatchers, and they look before it turns to answers that
 /// come meanwhile: so an event with many deliveries is sent whole before the first of them is written down.
-pub(super) fn wake_all(shared: &Arc<Shared>, wakes: impl IntoIterator<Item = (EndpointId, Wake)>) {
-    if shared.is_stopping() {
+pub(super) fn wake_all(shared: &Arc<Shared>, wakes: &[(EndpointId, Wake)]) {
+    if wakes.is_empty() || shared.is_stopping() {
         return;
     }
     let dispatchers = &shared.dispatchers;
     let mut to_tell: Vec<Vec<Addr<Dispatcher>>> = vec![Vec::new(); dispatchers.threads.len()];
     {
         let mut running = dispatchers.running();
-        for (endpoint, why) in wakes {
+        for &(endpoint, why) in wakes {
             if let Some(entry) = running.get_mut(&endpoint) {
                 // One message is enough for all that has been noted until it is handled.
                 if entry.waiting.is_none()

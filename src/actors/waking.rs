@@ -79,7 +79,7 @@ impl Observer for Waking {
                 Change::Settled { .. } | Change::Changed { .. } => {}
             }
         }
-        wake_all(&self.shared, wakes);
+        wake_all(&self.shared, &wakes);
         self.tell_readers(changes);
     }
 }
