@@ -1,4 +1,4 @@
-//! A month of steady load with retention: the store's files stop growing once as much goes as comes.
+//! Two months of steady load with retention: the store's files stop growing once as much goes as comes.
 //!
 //! Time is injected as the moment before which a day's retention prunes. `MYTHICHOOKS_MONTH_EVENTS` sets the events a day.
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-const DAYS: usize = 30;
+const DAYS: usize = 60;
 /// Retention, in days.
 const KEPT: usize = 4;
 /// From this day on the store is about as large as it gets. Retention removes from the fifth day on; sled's files go on
@@ -51,7 +51,7 @@ async fn day(store: &Store, endpoints: &[crate::domain::ids::EndpointId]) {
 }
 
 #[test]
-fn a_month_of_steady_load_does_not_grow_the_store() {
+fn two_months_of_steady_load_do_not_grow_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let mut evenings = Vec::new();
