@@ -226,11 +226,17 @@ impl Actor for EndpointRegistry {
     }
 }
 
-/// Stores an endpoint, publishes it and has its Dispatcher look at it.
+/// Stores an endpoint and publishes it.
 async fn put(shared: &Arc<Shared>, endpoint: Endpoint, audit: NewAudit) -> Result<Arc<Endpoint>, RegistryError> {
     shared.store.put_endpoint(endpoint.clone(), audit).await?;
     let endpoint = Arc::new(endpoint);
-    shared.routing.store(Arc::new(shared.routing.load().with(&endpoint)));
+    shared.routing.store(Arc::new(shared.routing.load().with(Arc::clone(&endpoint))));
+    Ok(endpoint)
+}
+
+/// The same with one that may have deliveries, as a new one cannot: its Dispatcher is to look at it.
+async fn replace(shared: &Arc<Shared>, endpoint: Endpoint, audit: NewAudit) -> Result<Arc<Endpoint>, RegistryError> {
+    let endpoint = put(shared, endpoint, audit).await?;
     wake(shared, endpoint.id, Wake::ALL);
     Ok(endpoint)
 }
@@ -242,7 +248,7 @@ async fn change(shared: &Arc<Shared>, message: Change) -> Result<Changed, Regist
         return Ok(Changed::Refused);
     }
     endpoint.updated_at = shared.clock.wall();
-    put(shared, endpoint, message.audit).await.map(Changed::Done)
+    replace(shared, endpoint, message.audit).await.map(Changed::Done)
 }
 
 impl Handler<Put> for EndpointRegistry {
@@ -312,7 +318,7 @@ async fn disable(shared: &Arc<Shared>, message: &Disable) {
         account: Some(endpoint.account.clone()),
         details: message.reason.to_owned(),
     };
-    if let Err(error) = put(shared, endpoint, audit).await {
+    if let Err(error) = replace(shared, endpoint, audit).await {
         tracing::warn!(endpoint = %message.endpoint, %error, "an endpoint that is gone could not be disabled");
     }
 }
@@ -339,7 +345,7 @@ async fn secret_taken(shared: &Arc<Shared>, message: &SecretTaken) {
         account: Some(endpoint.account.clone()),
         details: "the receiver takes the new secret".to_owned(),
     };
-    if let Err(error) = put(shared, endpoint, audit).await {
+    if let Err(error) = replace(shared, endpoint, audit).await {
         tracing::warn!(endpoint = %message.endpoint, %error, "a receiver's new secret could not be noted");
     }
 }

@@ -1,21 +1,20 @@
 //! The routing snapshot: every endpoint as a shared read-only value, replaced whole on change, so that the way of an
 //! event needs no message to the registry.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
+
+use rpds::RedBlackTreeMapSync;
 
 use crate::domain::{
     account::Account, endpoint::Endpoint, event_type::EventTypeName, ids::EndpointId, subscription::Subscription,
 };
 
-/// All endpoints at one moment.
+/// All endpoints at one moment. A snapshot shares with the one before it all but what changed, so that neither the
+/// time nor the memory of a change grows with the number of endpoints.
 #[derive(Debug, Clone, Default)]
 pub struct Routing {
-    endpoints: BTreeMap<EndpointId, Arc<Endpoint>>,
-    /// What an account has is shared with the snapshot before, until it changes.
-    by_account: BTreeMap<Account, Arc<OfAccount>>,
+    endpoints: RedBlackTreeMapSync<EndpointId, Arc<Endpoint>>,
+    by_account: RedBlackTreeMapSync<Account, Arc<OfAccount>>,
 }
 
 /// Endpoints in the order of their ids.
@@ -33,11 +32,8 @@ impl Routing {
     #[must_use]
     pub fn of(endpoints: Vec<Endpoint>) -> Self {
         let mut routing = Self::default();
-        let endpoints = endpoints.into_iter().map(|endpoint| (endpoint.id, Arc::new(endpoint)));
-        routing.endpoints = endpoints.collect();
-        for endpoint in routing.endpoints.values() {
-            let of_account = routing.by_account.entry(endpoint.account.clone()).or_default();
-            Arc::make_mut(of_account).insert(endpoint);
+        for endpoint in endpoints {
+            routing.insert(Arc::new(endpoint));
         }
         routing
     }
@@ -62,7 +58,7 @@ impl Routing {
 
     /// All of them, in the order of their ids (oldest first).
     #[must_use]
-    pub fn endpoints(&self) -> &BTreeMap<EndpointId, Arc<Endpoint>> {
+    pub fn endpoints(&self) -> &RedBlackTreeMapSync<EndpointId, Arc<Endpoint>> {
         &self.endpoints
     }
 
@@ -74,14 +70,9 @@ impl Routing {
 
     /// The snapshot with this endpoint, new or changed. An endpoint never moves to another account.
     #[must_use]
-    pub fn with(&self, endpoint: &Arc<Endpoint>) -> Self {
+    pub fn with(&self, endpoint: Arc<Endpoint>) -> Self {
         let mut next = self.clone();
-        let before = next.endpoints.insert(endpoint.id, Arc::clone(endpoint));
-        let of_account = Arc::make_mut(next.by_account.entry(endpoint.account.clone()).or_default());
-        if let Some(before) = before {
-            of_account.remove(&before);
-        }
-        of_account.insert(endpoint);
+        next.insert(endpoint);
         next
     }
 
@@ -89,16 +80,32 @@ impl Routing {
     #[must_use]
     pub fn without(&self, id: EndpointId) -> Self {
         let mut next = self.clone();
-        if let Some(endpoint) = next.endpoints.remove(&id)
-            && let Some(of_account) = next.by_account.get_mut(&endpoint.account)
-        {
+        let Some(endpoint) = self.endpoints.get(&id) else { return next };
+        next.endpoints.remove_mut(&id);
+        if let Some(of_account) = next.by_account.get_mut(&endpoint.account) {
             let of_account = Arc::make_mut(of_account);
-            of_account.remove(&endpoint);
+            of_account.remove(endpoint);
             if of_account.all.is_empty() {
-                next.by_account.remove(&endpoint.account);
+                next.by_account.remove_mut(&endpoint.account);
             }
         }
         next
+    }
+
+    fn insert(&mut self, endpoint: Arc<Endpoint>) {
+        let before = self.endpoints.get(&endpoint.id).cloned();
+        if let Some(of_account) = self.by_account.get_mut(&endpoint.account) {
+            let of_account = Arc::make_mut(of_account);
+            if let Some(before) = before {
+                of_account.remove(&before);
+            }
+            of_account.insert(&endpoint);
+        } else {
+            let mut of_account = OfAccount::default();
+            of_account.insert(&endpoint);
+            self.by_account.insert_mut(endpoint.account.clone(), Arc::new(of_account));
+        }
+        self.endpoints.insert_mut(endpoint.id, endpoint);
     }
 }
 
@@ -169,7 +176,7 @@ mod tests {
                     0 => routing.without(EndpointId::from_u128(id)),
                     // As it is read from the store.
                     1 => Routing::of(routing.endpoints().values().map(|endpoint| Endpoint::clone(endpoint)).collect()),
-                    _ => routing.with(&Arc::new(endpoint(id, usize::from(id % 3 == 0), &patterns, enabled))),
+                    _ => routing.with(Arc::new(endpoint(id, usize::from(id % 3 == 0), &patterns, enabled))),
                 };
                 for account in ["default", "acct_b", "acct_c"].map(|name| name.parse::<Account>().unwrap()) {
                     for name in ["batch.completed", "batch.failed", "response.completed", "file.created"] {
