@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -142,13 +143,13 @@ impl Filled {
         let headers = ANSWER_HEADERS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let response = Response { code, headers, body: ANSWER_BODY.to_vec(), truncated: false };
         let part = Some(Duration::from_micros(250));
-        let outcome = Outcome {
+        let outcome = Arc::new(Outcome {
             duration: Duration::from_millis(1),
             timing: Timing { dns: part, connect: part, tls: part, first_byte: part, body: part },
             remote_addr: Some(([127, 0, 0, 1], 443).into()),
             response: Some(response),
             error: None,
-        };
+        });
         let finished = started.plus(Duration::from_millis(1));
         Settlement {
             delivery,

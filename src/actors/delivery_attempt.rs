@@ -160,7 +160,7 @@ async fn take_turn(lease: &Lease, turn: Turn) -> Result<Delivery, TurnError> {
         let headers = headers.into_iter().filter_map(checked).collect();
         let outcome = send(lease, headers, &body).await;
         let times = AttemptTimes { started, finished: clock.steady(), finished_wall: clock.wall() };
-        let attempt = Attempt { number: 0, trigger, started_at, outcome };
+        let attempt = Attempt { number: 0, trigger, started_at, outcome: Arc::new(outcome) };
         // The secret may have been rotated while the attempt was under way.
         if let Some(now) = lease.shared.routing.load().endpoint(endpoint.id) {
             endpoint = Arc::clone(now);

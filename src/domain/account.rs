@@ -1,12 +1,12 @@
 //! An account: a customer of the platform, known by name alone. Endpoints and events belong to one.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// The name of an account.
+/// The name of an account. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Account(Box<str>);
+pub struct Account(Arc<str>);
 
 /// A text is not an account's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

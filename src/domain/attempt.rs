@@ -1,6 +1,6 @@
 //! One HTTP request of a delivery: why it was made, how long its parts took, and what came of it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +128,7 @@ pub struct Outcome {
     pub error: Option<AttemptError>,
 }
 
-/// One finished attempt.
+/// One finished attempt. A clone is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Counts a delivery's attempts from 1; the store gives it.
@@ -138,7 +138,7 @@ pub struct Attempt {
     /// When it started.
     pub started_at: Timestamp,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: Arc<Outcome>,
 }
 
 impl Attempt {

@@ -1,12 +1,12 @@
 //! Event types and the catalog's entries: a dotted name, what it means, an example, and a JSON Schema of its object.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// A dotted name in the catalog, e.g. `batch.completed`.
+/// A dotted name in the catalog, e.g. `batch.completed`. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct EventTypeName(Box<str>);
+pub struct EventTypeName(Arc<str>);
 
 /// A text is not the name of an event type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Identifiers: a prefix that says what is named, and 128 bits that sort by time (ULID).
 //! An event's id may be the producer's own; everything else is minted by the store, in commit order.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -130,15 +130,15 @@ time_ordered_id!(
     "aud_"
 );
 
-/// An event's id as receivers see it: minted, or a producer's own.
+/// An event's id as receivers see it: minted, or a producer's own. Clones share the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct EventId(Box<str>);
+pub struct EventId(Arc<str>);
 
 impl EventId {
     /// The id that is minted for an event with this key.
     #[must_use]
     pub fn generated(key: EventKey) -> Self {
-        Self(key.to_string().into_boxed_str())
+        Self(key.to_string().into())
     }
 
     /// The text, `evt_…`.

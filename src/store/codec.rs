@@ -82,12 +82,17 @@ fn config() -> impl bincode::config::Config {
 
 /// Packs a record and the raw bytes behind it.
 pub fn pack<R: Record>(record: &R, tail: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pack_as::<R>(record, tail)
+}
+
+/// The same with what is written field by field as such a record is, but borrows what is in it.
+pub fn pack_as<R: Record>(like: &impl Serialize, tail: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::with_capacity(256 + tail.len());
-    pack_into(&mut bytes, record, tail)?;
+    pack_into::<R>(&mut bytes, like, tail)?;
     Ok(bytes)
 }
 
-fn pack_into<R: Record>(bytes: &mut Vec<u8>, record: &R, tail: &[u8]) -> Result<(), StoreError> {
+fn pack_into<R: Record>(bytes: &mut Vec<u8>, record: &impl Serialize, tail: &[u8]) -> Result<(), StoreError> {
     bytes.push(R::VERSION);
     bincode::serde::encode_into_std_write(record, bytes, config())
         .map_err(|error| StoreError::Failed(format!("a {} record cannot be written: {error}", R::NAME)))?;
@@ -122,7 +127,7 @@ pub fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], CodecError> {
 pub fn encode<R: Record>(key: &[u8], record: &R, tail: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::with_capacity(256 + tail.len());
     bytes.extend_from_slice(&[0; 4]);
-    pack_into(&mut bytes, record, tail)?;
+    pack_into::<R>(&mut bytes, record, tail)?;
     if let Some((sum, packed)) = bytes.split_first_chunk_mut() {
         *sum = checksum(key, packed);
     }

@@ -4,9 +4,11 @@ use super::{
     EventFilter, MOST_ATTEMPTS_SHOWN, Page, PageRequest, Store, StoreError,
     engine::Order,
     keys::{self, Row, kind},
-    long, reading,
+    long,
+    packed_attempt::unpack_attempt,
+    reading,
     shared::Shared,
-    stored::{Latest, unpack_attempt},
+    stored::Latest,
     streams::{self, Budget, Stream},
 };
 use crate::domain::{

@@ -26,6 +26,7 @@ mod manifest;
 mod migrate;
 mod minting;
 mod missed;
+mod packed_attempt;
 mod prune;
 mod queue;
 mod reading;

@@ -9,7 +9,8 @@ use super::{
     delivery_rows,
     keys::Row,
     long,
-    stored::{Asked, INLINE_ATTEMPT, Latest, Progress, StoredDelivery, pack_attempt},
+    packed_attempt::pack_attempt,
+    stored::{Asked, INLINE_ATTEMPT, Latest, Progress, StoredDelivery},
     work::Work,
 };
 use crate::domain::{
@@ -98,7 +99,7 @@ fn put_attempt(
     if before.latest == Latest::Inline {
         long::put_bytes(work, &Row::Attempt(id, before.delivery.attempts_made), latest)?;
     }
-    let packed = pack_attempt(attempt.clone())?;
+    let packed = pack_attempt(attempt)?;
     if packed.len() <= INLINE_ATTEMPT {
         after.latest = Latest::Inline;
         return Ok(packed);

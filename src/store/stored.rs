@@ -6,8 +6,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, Totals,
-    codec::{self, CodecError, Older, Record},
+    Totals,
+    codec::{CodecError, Older, Record},
     manifest::StoreId,
 };
 use crate::domain::{
@@ -290,19 +290,4 @@ records! {
     AuditEntry: "audit", 1;
     super::Minute: "minute", 1;
     super::traffic::StoredTraffic: "traffic", 1;
-}
-
-/// An attempt's bytes; its answer's body stands raw behind the rest.
-pub fn pack_attempt(mut attempt: Attempt) -> Result<Vec<u8>, StoreError> {
-    let body = attempt.outcome.response.as_mut().map(|response| std::mem::take(&mut response.body));
-    codec::pack(&attempt, &body.unwrap_or_default())
-}
-
-/// The attempt of these bytes.
-pub fn unpack_attempt(bytes: &[u8]) -> Result<Attempt, codec::CodecError> {
-    let (mut attempt, body) = codec::unpack::<Attempt>(bytes)?;
-    if let Some(response) = &mut attempt.outcome.response {
-        response.body = body.to_vec();
-    }
-    Ok(attempt)
 }

@@ -1,5 +1,7 @@
 //! What an attempt means, case by case.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::{
     attempt::{AttemptError, ErrorKind, Outcome, Response, Timing},
@@ -33,21 +35,21 @@ fn answer(trigger: Trigger, code: u16, headers: &[(&str, &str)]) -> Attempt {
         number: 0,
         trigger,
         started_at: Timestamp::EPOCH,
-        outcome: Outcome {
+        outcome: Arc::new(Outcome {
             duration: Duration::from_secs(2),
             timing: Timing::default(),
             remote_addr: None,
             response: Some(Response { code, headers, body: Vec::new(), truncated: false }),
             error: None,
-        },
+        }),
     }
 }
 
 fn broken(trigger: Trigger, kind: ErrorKind) -> Attempt {
-    let mut attempt = answer(trigger, 200, &[]);
-    attempt.outcome.response = None;
-    attempt.outcome.error = Some(AttemptError { kind, message: String::new() });
-    attempt
+    let attempt = answer(trigger, 200, &[]);
+    let error = Some(AttemptError { kind, message: String::new() });
+    let outcome = Outcome { response: None, error, ..Outcome::clone(&attempt.outcome) };
+    Attempt { outcome: Arc::new(outcome), ..attempt }
 }
 
 /// Started at this minute of the steady clock, finished two seconds later; the wall clock is a day ahead.
@@ -113,7 +115,8 @@ fn a_redirect_and_every_error_count_as_failures() {
         assert_eq!((after.status, after.scheduled_made), (DeliveryStatus::Pending, 1), "{code}");
     }
     let mut late = answer(Trigger::Schedule, 200, &[]);
-    late.outcome.error = broken(Trigger::Schedule, ErrorKind::Timeout).outcome.error;
+    let error = broken(Trigger::Schedule, ErrorKind::Timeout).outcome.error.clone();
+    Arc::make_mut(&mut late.outcome).error = error;
     assert_eq!(step(&fresh(), &late, 0, false).delivery.status, DeliveryStatus::Pending, "2xx, but not in time");
 }
 

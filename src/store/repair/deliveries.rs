@@ -1,6 +1,8 @@
 //! Deliveries with their attempts: kept where their record and their event are whole, made again from traces where the
 //! record is lost, set aside where the event is.
 
+use std::sync::Arc;
+
 use super::{Counted, Lost, Rebuild, RepairError, events::Walk};
 use crate::{
     domain::{
@@ -15,8 +17,9 @@ use crate::{
         engine::Entry,
         keys::Row,
         long,
+        packed_attempt::{pack_attempt, unpack_attempt},
         scan::{LongRecord, NamedRow},
-        stored::{Latest, StoredDelivery, pack_attempt, unpack_attempt},
+        stored::{Latest, StoredDelivery},
         verify::is_in_block,
     },
 };
@@ -221,8 +224,8 @@ impl<'a> Rebuild<'a> {
             error: Some(AttemptError { kind: ErrorKind::Interrupted, message }),
         };
         let started_at = stored.delivery.created_at;
-        let attempt = Attempt { number, trigger: Trigger::Schedule, started_at, outcome };
-        let packed = pack_attempt(attempt).map_err(|error| RepairError::Write(error.to_string()))?;
+        let attempt = Attempt { number, trigger: Trigger::Schedule, started_at, outcome: Arc::new(outcome) };
+        let packed = pack_attempt(&attempt).map_err(|error| RepairError::Write(error.to_string()))?;
         let key = long::part_key(&Row::Attempt(stored.delivery.id, number), 0);
         let value = codec::seal(&key, &[&1_u16.to_be_bytes()[..], &packed].concat());
         self.output.put(key, value)

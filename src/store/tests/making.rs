@@ -1,6 +1,6 @@
 //! Stores in scratch directories, and endpoints, events and attempts to fill them with.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -88,7 +88,7 @@ fn attempt(
 ) -> Attempt {
     let timing = Timing::default();
     let outcome = Outcome { duration: Duration::from_millis(3), timing, remote_addr: None, response, error };
-    Attempt { number: 0, trigger, started_at, outcome }
+    Attempt { number: 0, trigger, started_at, outcome: Arc::new(outcome) }
 }
 
 /// An attempt's end on the documented schedule.

@@ -1,6 +1,6 @@
 //! A simple picture of what the store should hold: plain maps, changed by the domain's own pure functions.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 
@@ -249,7 +249,7 @@ pub fn attempt(answer: Answer, trigger: Trigger, at: Timestamp) -> (Attempt, boo
         Answer::None => making::unanswered(trigger, at, ErrorKind::Connect),
         Answer::Interrupted => making::unanswered(trigger, at, ErrorKind::Interrupted),
     };
-    if let (Answer::RetryAfter(seconds), Some(response)) = (answer, &mut attempt.outcome.response) {
+    if let (Answer::RetryAfter(seconds), Some(response)) = (answer, &mut Arc::make_mut(&mut attempt.outcome).response) {
         response.headers.push(("retry-after".into(), seconds.to_string()));
     }
     (attempt, matches!(answer, Answer::RefusedOldSecret))

@@ -14,9 +14,11 @@ use crate::{
         delivery_rows::index_rows,
         engine::Entry,
         keys::{self, Row, kind},
-        long, reading,
+        long,
+        packed_attempt::unpack_attempt,
+        reading,
         scan::{Cursor, LongRecord, NamedRow},
-        stored::{Latest, Life, StoredDelivery, StoredEvent, unpack_attempt},
+        stored::{Latest, Life, StoredDelivery, StoredEvent},
     },
 };
 

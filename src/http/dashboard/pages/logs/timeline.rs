@@ -162,13 +162,13 @@ mod tests {
 
     #[test]
     fn of_many_attempts_those_around_the_chosen_one_are_shown() {
-        let outcome = Outcome {
+        let outcome = std::sync::Arc::new(Outcome {
             duration: std::time::Duration::ZERO,
             timing: crate::domain::attempt::Timing::default(),
             remote_addr: None,
             response: None,
             error: None,
-        };
+        });
         let attempt = |number| Attempt {
             number,
             trigger: Trigger::Manual,
