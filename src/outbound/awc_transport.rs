@@ -181,14 +181,15 @@ impl<R: Resolve> Attempt<'_, R> {
             tls: place.https.then(|| Arc::clone(&self.transport.shared.tls)),
         });
         self.link.replace(Some(Rc::clone(&link)));
+        // In boxes, since they are large and most attempts have none: a future is copied whole each time that it is moved.
         if let Some(http2) = link.open_http2() {
-            return http2.exchange(self.request, progress, limit).await;
+            return Box::pin(http2.exchange(self.request, progress, limit)).await;
         }
         let result = http1::exchange(&link, self.request, progress, limit).await;
         let Some(socket) = progress.take_http2() else { return result };
-        let http2 = Http2::begin(socket, host, progress).await?;
+        let http2 = Box::pin(Http2::begin(socket, host, progress)).await?;
         link.http2.replace(Some(Rc::clone(&http2)));
-        http2.exchange(self.request, progress, limit).await
+        Box::pin(http2.exchange(self.request, progress, limit)).await
     }
 
     fn no_address(&self) -> Failure {
