@@ -10,6 +10,7 @@ use super::{
     keys::Row,
     long,
     reading::{self, Rows},
+    recipients,
     stored::{INLINE_BODY, Link, StoredDelivery, StoredEvent},
     work::Work,
 };
@@ -111,8 +112,11 @@ fn store(work: &mut Work, new: NewEvent) -> Result<Event, StoreError> {
     let object = std::str::from_utf8(&new.object)
         .map_err(|_| StoreError::Failed("an event's object is not UTF-8".to_owned()))?;
     let body = EventBody::new(&event.id, &event.event_type, event.created, object);
-    let listed = !event.test && has_room_for(&body, endpoints.len());
-    put_event(work, &event, new.idempotency, &body, if listed { endpoints.clone() } else { Vec::new() })?;
+    let in_its_row = !event.test && has_room_for(&body, endpoints.len());
+    if !event.test && !in_its_row {
+        recipients::put(work, key, &endpoints)?;
+    }
+    put_event(work, &event, new.idempotency, &body, if in_its_row { endpoints.clone() } else { Vec::new() })?;
 
     let next = if new.test {
         NextAttempt { at: work.shared.clock.steady(), trigger: Trigger::Test }
@@ -123,7 +127,7 @@ fn store(work: &mut Work, new: NewEvent) -> Result<Event, StoreError> {
     for (endpoint, n) in endpoints.into_iter().zip(0..) {
         let id = DeliveryId::from_u128(event.first_delivery.as_u128().saturating_add(n));
         let stored = StoredDelivery::of(&event, id, endpoint, next, accepted_at);
-        delivery_rows::add(work, &stored, !listed)?;
+        delivery_rows::add(work, &stored, new.test)?;
         deliveries.push(stored.delivery);
     }
     work.meta.totals.accepted += 1;

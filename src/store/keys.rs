@@ -10,8 +10,8 @@
 //! | `D` delivery | the delivery, attempts that were asked for, and its latest attempt if that is small |
 //!
 //! `D` is written when something becomes of the delivery. Until then it is what its event's record says: see
-//! [`super::stored::StoredEvent::fresh_delivery`]. A list of endpoints that does not fit into `E` is left out, and then
-//! each delivery has its `D` from the first on; so has one that a replay or a test made.
+//! [`super::stored::StoredEvent::fresh_delivery`]. A list of endpoints that does not fit into `E` is in `F`. A delivery that
+//! a replay or a test made has its `D` from the first on; so has one of a store of format 3 whose list did not fit.
 //!
 //! Ids are minted by the writer in the order of commits. So `Q` is first in, first out, and how far an endpoint's
 //! fresh deliveries have had their first turn is one number in its `P` row: no row is deleted for it.
@@ -21,6 +21,7 @@
 //! | key | value |
 //! | --- | --- |
 //! | `B` event, part | a large body, in parts |
+//! | `F` event, part | to whom its deliveries go, if these are many: see [`super::recipients`] |
 //! | `A` delivery, number, part | an attempt that is not the latest, or is large, in parts |
 //! | `U` endpoint, class, time, delivery, trigger | nothing: an attempt that waits until then |
 //! | `R` endpoint, delivery | nothing: it is pending and had its first turn, or never had one in the queue |
@@ -77,6 +78,8 @@ pub enum Row {
     Event(EventKey),
     /// `B`, in parts
     Body(EventKey),
+    /// `F`, in parts
+    Recipients(EventKey),
     /// `D`
     Delivery(DeliveryId),
     /// `A`, in parts
@@ -149,6 +152,7 @@ impl EndStatus {
 pub mod kind {
     pub const EVENT: u8 = b'E';
     pub const BODY: u8 = b'B';
+    pub const RECIPIENTS: u8 = b'F';
     pub const DELIVERY: u8 = b'D';
     pub const ATTEMPT: u8 = b'A';
     pub const QUEUE: u8 = b'Q';
@@ -173,7 +177,7 @@ pub mod kind {
     pub const META: u8 = b'Z';
 
     /// All of them, in the order of keys.
-    pub const ALL: [u8; 24] = *b"ABCDEHIJKLMNOPQRSTUVWXYZ";
+    pub const ALL: [u8; 25] = *b"ABCDEFHIJKLMNOPQRSTUVWXYZ";
 }
 
 impl Row {
@@ -182,6 +186,7 @@ impl Row {
         match self {
             Self::Event(event) => join(kind::EVENT, &[&event.to_be_bytes()]),
             Self::Body(event) => join(kind::BODY, &[&event.to_be_bytes()]),
+            Self::Recipients(event) => join(kind::RECIPIENTS, &[&event.to_be_bytes()]),
             Self::Delivery(id) => join(kind::DELIVERY, &[&id.to_be_bytes()]),
             Self::Attempt(id, number) => join(kind::ATTEMPT, &[&id.to_be_bytes(), &number.to_be_bytes()]),
             Self::Queue(endpoint, id) => join(kind::QUEUE, &[&endpoint.to_be_bytes(), &id.to_be_bytes()]),
@@ -224,6 +229,7 @@ impl Row {
         matches!(
             self,
             Self::Body(_)
+                | Self::Recipients(_)
                 | Self::Attempt(..)
                 | Self::Endpoint(_)
                 | Self::EventType(_)
@@ -239,6 +245,7 @@ impl Row {
         let row = match *kind {
             kind::EVENT => Self::Event(EventKey::from_be_bytes(bytes.take()?)),
             kind::BODY => Self::Body(EventKey::from_be_bytes(bytes.take()?)),
+            kind::RECIPIENTS => Self::Recipients(EventKey::from_be_bytes(bytes.take()?)),
             kind::DELIVERY => Self::Delivery(DeliveryId::from_be_bytes(bytes.take()?)),
             kind::ATTEMPT => Self::Attempt(DeliveryId::from_be_bytes(bytes.take()?), u32::from_be_bytes(bytes.take()?)),
             kind::QUEUE => Self::Queue(bytes.endpoint()?, DeliveryId::from_be_bytes(bytes.take()?)),

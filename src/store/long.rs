@@ -4,6 +4,7 @@
 use super::{
     StoreError,
     codec::{self, CodecError, Record},
+    engine::Entry,
     keys::Row,
     reading::Rows,
     work::Work,
@@ -26,20 +27,29 @@ pub fn put<R: Record>(work: &mut Work, row: &Row, record: &R, tail: &[u8]) -> Re
 
 /// The same for bytes.
 pub fn put_bytes(work: &mut Work, row: &Row, bytes: &[u8]) -> Result<(), StoreError> {
-    let of = u16::try_from(bytes.len().div_ceil(PART).max(1))
-        .map_err(|_| StoreError::Failed(format!("a record of {} bytes is too long", bytes.len())))?;
+    let rows = cut(row, bytes, PART)?;
     let before = parts(work, row)?;
-    for part in 0..of {
-        let start = usize::from(part) * PART;
-        let slice = bytes.get(start..bytes.len().min(start + PART)).unwrap_or_default();
-        let key = part_key(row, part);
-        let value = codec::seal(&key, &[&of.to_be_bytes(), slice].concat());
-        work.put(key, value);
-    }
-    for part in of..before {
+    for part in (0..before).skip(rows.len()) {
         work.delete(part_key(row, part));
     }
+    for Entry { key, value } in rows {
+        work.put(key, value);
+    }
     Ok(())
+}
+
+/// The rows of a record that is cut into parts of this length, of at most [`PART`].
+pub fn cut(row: &Row, bytes: &[u8], length: usize) -> Result<Vec<Entry>, StoreError> {
+    let of = u16::try_from(bytes.len().div_ceil(length).max(1))
+        .map_err(|_| StoreError::Failed(format!("a record of {} bytes is too long", bytes.len())))?;
+    let parts = (0..of).map(|part| {
+        let start = usize::from(part) * length;
+        let slice = bytes.get(start..bytes.len().min(start + length)).unwrap_or_default();
+        let key = part_key(row, part);
+        let value = codec::seal(&key, &[&of.to_be_bytes(), slice].concat());
+        Entry { key, value }
+    });
+    Ok(parts.collect())
 }
 
 /// Removes a record; false if there was none.

@@ -19,6 +19,7 @@ use super::{
     delivery_rows,
     engine::Order,
     keys::{self, Row},
+    long,
     room::weight,
     shared::Shared,
     statistics,
@@ -238,6 +239,9 @@ fn remove_event(work: &mut Work, stored: &StoredEvent) -> Result<(), StoreError>
         for part in shared.family(&Row::Body(event.key).key(), Order::Ascending) {
             work.delete(part?.key);
         }
+    }
+    if stored.may_list_apart() {
+        long::delete(work, &Row::Recipients(event.key))?;
     }
     work.delete(Row::Event(event.key).key());
     work.meta.stored.events = work.meta.stored.events.saturating_sub(1);

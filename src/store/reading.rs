@@ -5,7 +5,7 @@ use super::{
     codec::{self, CodecError},
     engine::Entry,
     keys::{self, Row, kind},
-    long,
+    long, recipients,
     stored::{Link, StoredDelivery, StoredEvent},
 };
 use crate::domain::{
@@ -52,8 +52,8 @@ pub fn delivery(rows: &impl Rows, id: DeliveryId) -> Result<Option<(StoredDelive
     if let Some(found) = record(rows, &Row::Delivery(id))? {
         return Ok(Some(found));
     }
-    let made_with = event_before(rows, id)?;
-    Ok(made_with.and_then(|event| event.fresh_delivery(id)).map(|fresh| (fresh, Vec::new())))
+    let Some(made_with) = event_before(rows, id)? else { return Ok(None) };
+    Ok(recipients::fresh_delivery(rows, &made_with, id)?.map(|fresh| (fresh, Vec::new())))
 }
 
 /// The last event before a delivery: the one that it was made with, unless a replay made it.

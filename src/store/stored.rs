@@ -41,18 +41,34 @@ pub struct StoredEvent {
     /// The body's length.
     pub body_length: u32,
     /// To whom the deliveries go that were made with it, in the order of their ids. One of these that has no record is
-    /// as it was made: fresh. Empty: each has a record.
+    /// as it was made: fresh. Empty: the list lies in rows of its own (see [`super::recipients`]), or each has a record.
     pub endpoints: Vec<EndpointId>,
 }
 
 impl StoredEvent {
     /// A delivery that was made with the event and has no record, if it is not one that must have.
     pub fn fresh_delivery(&self, id: DeliveryId) -> Option<StoredDelivery> {
+        let endpoint = self.endpoints.get(self.place_of(id)?)?;
+        Some(self.fresh_delivery_to(*endpoint, id))
+    }
+
+    /// The same, by whom it goes to.
+    pub fn fresh_delivery_to(&self, endpoint: EndpointId, id: DeliveryId) -> StoredDelivery {
         let event = &self.event;
-        let n = id.as_u128().checked_sub(event.first_delivery.as_u128())?;
-        let endpoint = self.endpoints.get(usize::try_from(n).ok()?)?;
         let next = NextAttempt { at: event.accepted_at, trigger: Trigger::Schedule };
-        Some(StoredDelivery::of(event, id, *endpoint, next, event.accepted_at))
+        StoredDelivery::of(event, id, endpoint, next, event.accepted_at)
+    }
+
+    /// Which of its deliveries this is, from 0.
+    pub fn place_of(&self, id: DeliveryId) -> Option<usize> {
+        let range = self.deliveries();
+        let n = range.contains(&id.as_u128()).then(|| id.as_u128() - range.start)?;
+        usize::try_from(n).ok()
+    }
+
+    /// Whether the list of endpoints can lie in rows of its own.
+    pub fn may_list_apart(&self) -> bool {
+        self.endpoints.is_empty() && self.event.delivery_count > 0 && !self.event.test
     }
 
     /// The ids of the deliveries that were made with it.

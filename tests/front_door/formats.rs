@@ -17,7 +17,7 @@ use crate::support::server::{Setup, mythichooks};
 use crate::support::wait::until;
 use crate::support::{Api, Receiver, Server};
 
-const NEWEST: u64 = 3;
+const NEWEST: u64 = 4;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores").join(name)
@@ -169,6 +169,11 @@ fn format_3() {
     opens_whole(3);
 }
 
+#[test]
+fn format_4() {
+    opens_whole(4);
+}
+
 /// A backup is restored in this release's format, whichever it was made in.
 fn is_restored_whole(fixture: &str) {
     let setup = Server::setup().documented_schedule();
@@ -192,6 +197,11 @@ fn a_backup_of_format_2() {
 #[test]
 fn a_backup_of_format_3() {
     is_restored_whole("format-3");
+}
+
+#[test]
+fn a_backup_of_format_4() {
+    is_restored_whole("format-4");
 }
 
 /// The four places of a migration where a death leaves something else behind, and what that is.

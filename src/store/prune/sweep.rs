@@ -7,7 +7,7 @@ use super::super::{
     StoreError, codec,
     engine::{Entries, Entry, Order},
     keys::{self, Prefix, Row, kind},
-    reading,
+    reading, recipients,
     shared::Shared,
     stored::{StoredDelivery, StoredEvent},
 };
@@ -65,16 +65,18 @@ impl<'a> Sweep<'a> {
         };
         let mut deliveries = Vec::new();
         let Range { start: mut from, end } = stored.deliveries();
-        // One without a record that cannot wait any more is for a check to name; it does not keep its event for ever.
-        let waits = |id: u128| {
-            let fresh = stored.fresh_delivery(DeliveryId::from_u128(id));
-            fresh.is_some_and(|fresh| shared.may_wait(fresh.delivery.endpoint_id, fresh.delivery.id))
-        };
         while from < end {
             let found = self.deliveries.seek(&Row::Delivery(DeliveryId::from_u128(from)).key())?;
             let id = found.and_then(|entry| keys::last_id(&entry.key)).unwrap_or(end);
-            if (from..id.min(end)).any(waits) {
-                return Ok(None);
+            for without_record in (from..id.min(end)).map(DeliveryId::from_u128) {
+                let fresh = match recipients::fresh_delivery(shared, stored, without_record) {
+                    // One that cannot wait any more is for a check to name; it does not keep its event for ever.
+                    Ok(fresh) => fresh.filter(|fresh| shared.may_wait(fresh.delivery.endpoint_id, without_record)),
+                    damaged => return shared.past_damage(damaged).map(|_| None),
+                };
+                if fresh.is_some() {
+                    return Ok(None);
+                }
             }
             let Some(entry) = found.filter(|_| id < end) else { break };
             let Some(stored) = shared.past_damage(decoded(entry))? else { return Ok(None) };

@@ -12,6 +12,7 @@ use crate::{
         engine::{Engine, Entry},
         keys::{Row, kind},
         reading::{self, Rows as _},
+        recipients,
         scan::{Cursor, LongRecord, NamedRow},
         stored::{Link, StoredDelivery, StoredEvent},
     },
@@ -20,6 +21,7 @@ use crate::{
 /// What is read side by side.
 pub struct Walk<'a> {
     bodies: Cursor<'a>,
+    recipients: Cursor<'a>,
     pub(super) deliveries: Cursor<'a>,
     pub(super) attempts: Cursor<'a>,
 }
@@ -28,32 +30,48 @@ pub struct Walk<'a> {
 pub struct EventsWalk<'a> {
     events: Cursor<'a>,
     bodies: Cursor<'a>,
+    recipients: Cursor<'a>,
 }
 
 impl<'a> EventsWalk<'a> {
     /// From the first on.
     pub fn begin(engine: &'a dyn Engine) -> Self {
         let of = |kind| Cursor::of_kind(engine, kind, &mut Silent);
-        Self { events: of(kind::EVENT), bodies: of(kind::BODY) }
+        Self { events: of(kind::EVENT), bodies: of(kind::BODY), recipients: of(kind::RECIPIENTS) }
     }
 
-    /// The next whose record and body are whole.
+    /// The next whose record and body are whole, with its list of endpoints as far as there is one.
     pub fn next_whole(&mut self) -> Option<StoredEvent> {
         loop {
             let NamedRow { row, entry, .. } = self.events.take(&mut Silent)?;
             let Row::Event(key) = row else { continue };
-            while self.bodies.take_if(&mut Silent, |row| row.key() < Row::Body(key).key()).is_some() {}
-            let body = body_of(&mut self.bodies, key, &mut Silent);
-            if let Ok((stored, _)) = whole(key, &entry, body.as_ref()) {
+            for (records, row) in [(&mut self.bodies, Row::Body(key)), (&mut self.recipients, Row::Recipients(key))] {
+                while records.take_if(&mut Silent, |found| found.key() < row.key()).is_some() {}
+            }
+            let body = record_of(&mut self.bodies, &Row::Body(key), &mut Silent);
+            let list = record_of(&mut self.recipients, &Row::Recipients(key), &mut Silent);
+            if let Ok((mut stored, _)) = whole(key, &entry, body.as_ref()) {
+                takes_list(&mut stored, list.as_ref());
                 return Some(stored);
             }
         }
     }
 }
 
-fn body_of(bodies: &mut Cursor<'_>, key: EventKey, notes: &mut impl crate::store::scan::Notes) -> Option<LongRecord> {
-    bodies.head().filter(|head| head.row == Row::Body(key))?;
-    bodies.take_record(notes)
+fn record_of(records: &mut Cursor<'_>, row: &Row, notes: &mut impl crate::store::scan::Notes) -> Option<LongRecord> {
+    records.head().filter(|head| head.row == *row)?;
+    records.take_record(notes)
+}
+
+/// Puts a list that lies apart in its place, if it is whole and the event's.
+fn takes_list(stored: &mut StoredEvent, apart: Option<&LongRecord>) -> bool {
+    let bytes = apart.and_then(|list| list.bytes.as_ref().ok()).filter(|_| stored.may_list_apart());
+    let list = bytes.and_then(|bytes| recipients::list_of(stored, bytes));
+    let whole = list.is_some();
+    if let Some(list) = list {
+        stored.endpoints = list;
+    }
+    whole
 }
 
 /// The event, and its body if that lies with it, if both are whole.
@@ -78,20 +96,22 @@ impl<'a> Rebuild<'a> {
         let mut events = self.cursor(kind::EVENT);
         let mut walk = Walk {
             bodies: self.cursor(kind::BODY),
+            recipients: self.cursor(kind::RECIPIENTS),
             deliveries: self.cursor(kind::DELIVERY),
             attempts: self.cursor(kind::ATTEMPT),
         };
         while let Some(NamedRow { row, entry, .. }) = events.take(self) {
             let Row::Event(key) = row else { continue };
             self.saw_event(key);
-            self.orphaned_bodies(&mut walk, Some(key))?;
-            let body = body_of(&mut walk.bodies, key, self);
+            self.parts_without_event(&mut walk, Some(key))?;
+            let body = record_of(&mut walk.bodies, &Row::Body(key), self);
+            let list = record_of(&mut walk.recipients, &Row::Recipients(key), self);
             match whole(key, &entry, body.as_ref()) {
-                Ok((stored, inline)) => self.event(&mut walk, &entry, stored, &inline, body)?,
-                Err(error) => self.lose_event(key, &entry, body.as_ref(), &error)?,
+                Ok((stored, inline)) => self.event(&mut walk, &entry, stored, &inline, (body, list))?,
+                Err(error) => self.lose_event(key, &entry, &[body, list], &error)?,
             }
         }
-        self.orphaned_bodies(&mut walk, None)?;
+        self.parts_without_event(&mut walk, None)?;
         self.deliveries_before(&mut walk, None)?;
         self.lost_extras(&mut walk)?;
         self.orphaned_attempts(&mut walk, None)
@@ -103,7 +123,7 @@ impl<'a> Rebuild<'a> {
         entry: &Entry,
         mut stored: StoredEvent,
         inline: &[u8],
-        body: Option<LongRecord>,
+        (body, list): (Option<LongRecord>, Option<LongRecord>),
     ) -> Result<(), RepairError> {
         self.report.events += 1;
         self.totals.accepted += 1;
@@ -121,7 +141,19 @@ impl<'a> Rebuild<'a> {
         }
         self.links(&stored)?;
         self.deliveries_before(walk, Some(event.first_delivery))?;
+        let lies_apart = takes_list(&mut stored, list.as_ref());
+        let list_rows = list.map(|list| list.rows).unwrap_or_default();
+        if !lies_apart {
+            for row in &list_rows {
+                self.set_aside.add(row, "it is not the list of those that its event goes to")?;
+            }
+        }
         let kept = self.deliveries_of(walk, &stored)?;
+        if lies_apart {
+            // To whom each goes is known, so that none of them is lost.
+            self.keep(&list_rows)?;
+            return self.keep(std::slice::from_ref(entry));
+        }
         if kept == event.delivery_count {
             return self.keep(std::slice::from_ref(entry));
         }
@@ -157,12 +189,12 @@ impl<'a> Rebuild<'a> {
         &mut self,
         key: EventKey,
         entry: &Entry,
-        body: Option<&LongRecord>,
+        parts: &[Option<LongRecord>],
         error: &StoreError,
     ) -> Result<(), RepairError> {
         let why = error.to_string();
         self.set_aside.add(entry, &why)?;
-        for row in body.into_iter().flat_map(|body| &body.rows) {
+        for row in parts.iter().flatten().flat_map(|record| &record.rows) {
             self.set_aside.add(row, "its event is lost")?;
         }
         // The id that people see, where it can be read.
@@ -171,18 +203,23 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    fn orphaned_bodies(&mut self, walk: &mut Walk<'a>, before: Option<EventKey>) -> Result<(), RepairError> {
-        while let Some(NamedRow { row: Row::Body(of), .. }) = walk.bodies.head() {
-            let of = *of;
+    /// Bodies and lists of events before this one whose own record is gone.
+    fn parts_without_event(&mut self, walk: &mut Walk<'a>, before: Option<EventKey>) -> Result<(), RepairError> {
+        let of_head = |records: &Cursor<'_>| match records.head() {
+            Some(NamedRow { row: Row::Body(of) | Row::Recipients(of), .. }) => Some(*of),
+            _ => None,
+        };
+        while let Some(of) = [&walk.bodies, &walk.recipients].into_iter().filter_map(of_head).min() {
             if before.is_some_and(|before| of >= before) {
                 break;
             }
-            let Some(body) = walk.bodies.take_record(self) else { break };
-            for row in &body.rows {
+            let body = record_of(&mut walk.bodies, &Row::Body(of), self);
+            let list = record_of(&mut walk.recipients, &Row::Recipients(of), self);
+            for row in [body, list].iter().flatten().flat_map(|record| &record.rows) {
                 self.set_aside.add(row, "its event is lost")?;
             }
             self.saw_event(of);
-            self.lose(Lost::Event, &of, format!("event {of} is lost: of it there is only its body"));
+            self.lose(Lost::Event, &of, format!("event {of} is lost: its own record is gone"));
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::{
         DueRow,
         keys::{EndStatus, Row, kind},
         reading::{self, Rows as _},
+        recipients,
         scan::{Cursor, NamedRow},
         stored::{Asked, Latest, MOST_ASKED, StoredDelivery},
     },
@@ -138,7 +139,7 @@ impl Rebuild<'_> {
     /// What its event tells of a delivery that was made with it.
     pub(super) fn trace_by_event(&self, id: DeliveryId) -> Option<Trace> {
         let stored = reading::event_before(&self.rows, id).ok()??;
-        let fresh = stored.fresh_delivery(id)?;
+        let fresh = recipients::fresh_delivery(&self.rows, &stored, id).ok()??;
         Some(Trace::of(stored.event.key, Some(fresh.delivery.endpoint_id)))
     }
 

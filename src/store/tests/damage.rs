@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::making::{answered, audit, endpoint, event, open, put_endpoint, run, settlement};
+use super::making::{answered, audit, endpoint, event, event_with_list_apart, open, put_endpoint, run, settlement};
 use crate::{
     domain::{
         account::Account,
@@ -15,6 +15,7 @@ use crate::{
         DueClass, MissedQuestion, directory,
         engine::{Engine, Entry, Order},
         keys::{EndStatus, Row},
+        long,
         verify::check,
     },
 };
@@ -56,6 +57,11 @@ pub fn fill(directory: &Path) {
         };
         let missed = store.missed(&question, 10).unwrap().items;
         assert_eq!(store.catch_up(late, missed).await.unwrap(), 2);
+        // Of the list that lies apart one delivery was made; the others wait.
+        let wide = [first, late, first, late, first, late];
+        let accepted = store.accept(vec![event_with_list_apart(&wide)]).await.unwrap();
+        id = accepted[0].event.first_delivery;
+        store.settle(settlement(id, None, answered(Trigger::Schedule, at, 200, b""))).await.unwrap();
     });
 }
 
@@ -138,6 +144,23 @@ fn a_row_too_many_is_named() {
             let name = crate::store::keys::describe(&row.key());
             assert!(report.findings.iter().any(|finding| finding.text.contains(&name)), "{name}");
             engine.commit(vec![(row.key(), None)]).unwrap();
+        }
+        // A list that an event has with it already, one of no event, and one of another length than the event tells.
+        let listed = rows.iter().map(|entry| Row::parse(&entry.key).unwrap().0).find_map(|row| match row {
+            Row::Recipients(key) => Some(key),
+            _ => None,
+        });
+        for (event, says) in
+            [(event, "no need of it"), (no_event, "its event is missing"), (listed.unwrap(), "does not tell of all")]
+        {
+            let row = Row::Recipients(event);
+            let key = long::part_key(&row, 0);
+            let before = engine.get(&key).unwrap();
+            let value = long::cut(&row, &[7; 16], 16).unwrap().remove(0).value;
+            engine.commit(vec![(key.clone(), Some(value))]).unwrap();
+            let report = check(engine);
+            assert!(report.findings.iter().any(|finding| finding.text.contains(says)), "{:#?}", report.findings);
+            engine.commit(vec![(key, before)]).unwrap();
         }
         engine.commit(vec![(b"!?".to_vec(), Some(Vec::new()))]).unwrap();
         assert_eq!(check(engine).found, 1);

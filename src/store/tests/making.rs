@@ -63,8 +63,8 @@ pub fn event(endpoints: &[EndpointId], object: &str) -> NewEvent {
     }
 }
 
-/// An event whose record has no room for the list of its deliveries' endpoints: each has a record from the first on.
-pub fn event_without_list(endpoints: &[EndpointId]) -> NewEvent {
+/// An event whose record has no room for the list of its deliveries' endpoints, so that this lies in rows of its own.
+pub fn event_with_list_apart(endpoints: &[EndpointId]) -> NewEvent {
     event(endpoints, &format!(r#"{{"text":"{}"}}"#, "x".repeat(5_880)))
 }
 

@@ -6,6 +6,7 @@ mod compare;
 mod damage;
 mod engine_damage;
 mod engines;
+mod fan_out;
 mod ground;
 mod making;
 mod model;

@@ -20,6 +20,7 @@ use crate::{
         Lost, RepairError, RepairReport, codec, directory,
         journal::{Journal, JournalSlot},
         keys::{Row, kind},
+        long::part_key,
         repair,
         stored::{StoredDelivery, StoredEvent},
         verify,
@@ -96,6 +97,7 @@ fn is_record(key: &[u8]) -> bool {
     let records = [
         kind::EVENT,
         kind::BODY,
+        kind::RECIPIENTS,
         kind::DELIVERY,
         kind::ATTEMPT,
         kind::ENDPOINT,
@@ -125,7 +127,7 @@ fn pending(rows: &Rows) -> BTreeSet<DeliveryId> {
 /// The event that a row belongs to, by the rows as they were.
 fn event_of(rows: &Rows, row: &Row) -> Option<u128> {
     match row {
-        Row::Event(key) | Row::Body(key) => Some(key.as_u128()),
+        Row::Event(key) | Row::Body(key) | Row::Recipients(key) => Some(key.as_u128()),
         Row::Delivery(id) | Row::Attempt(id, _) => {
             let key = Row::Delivery(*id).key();
             let (stored, _) = crate::store::codec::decode::<StoredDelivery>(&key, rows.get(&key)?).ok()?;
@@ -278,14 +280,18 @@ fn a_lost_delivery_whose_endpoint_is_not_known_leaves_the_rest_of_its_event() {
         for _ in 0..4 {
             endpoints.push(super::making::put_endpoint(&store).await);
         }
-        let event = store.accept(vec![super::making::event_without_list(&endpoints)]).await.unwrap().remove(0).event;
+        let event = store.accept(vec![super::making::event_with_list_apart(&endpoints)]).await.unwrap().remove(0).event;
         let first = event.first_delivery.as_u128();
         let ids: Vec<_> = endpoints.iter().zip(0..).map(|(to, n)| (*to, DeliveryId::from_u128(first + n))).collect();
+        for n in [0, 2, 3] {
+            let attempt = super::making::answered(Trigger::Schedule, event.accepted_at, 503, b"");
+            store.settle(super::making::settlement(ids[n].1, None, attempt)).await.unwrap();
+        }
         (event, ids)
     });
     drop(store);
-    for row in [Row::Delivery(ids[1].1), Row::Queue(ids[1].0, ids[1].1)] {
-        change(directory.path(), &row.key(), None);
+    for key in [part_key(&Row::Recipients(event.key), 0), Row::Queue(ids[1].0, ids[1].1).key()] {
+        change(directory.path(), &key, None);
     }
     let (report, after) = repaired(directory.path());
     assert_eq!((report.events, report.deliveries, report.lost), (1, 3, 1));

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::making::{answered, event, event_without_list, open, put_endpoint, run, settlement};
+use super::making::{answered, event, event_with_list_apart, open, put_endpoint, run, settlement};
 use crate::{
     clock::Clock,
     domain::{
@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         AcceptError, Change, DeliveryFilter, EventFilter, Observer, OpenError, Options, PageRequest, Store, StoreError,
-        keys::Row, verify,
+        keys::Row, long::part_key, verify,
     },
 };
 
@@ -65,7 +65,7 @@ fn a_newer_store_is_left_untouched() {
     let directory = stored();
     fs::write(directory.path().join("store/manifest"), "mythichooks store\nformat 7\nengine other\n").unwrap();
     let before = files(directory.path());
-    assert!(matches!(try_open(directory.path()), Err(OpenError::Newer { found: 7, known: 3 })));
+    assert!(matches!(try_open(directory.path()), Err(OpenError::Newer { found: 7, known: 4 })));
     assert_eq!(files(directory.path()), before);
 }
 
@@ -138,19 +138,22 @@ fn what_is_damaged_is_passed_over() {
     let store = open(directory.path());
     run(async {
         let endpoint = put_endpoint(&store).await;
-        let events = store.accept((0..3).map(|_| event_without_list(&[endpoint])).collect()).await.unwrap();
-        let damaged = &events[1].event;
-        for row in [Row::Delivery(damaged.first_delivery), Row::Event(damaged.key)] {
-            let mut value = store.shared().engine.get(&row.key()).unwrap().unwrap();
+        let events = store.accept((0..4).map(|_| event_with_list_apart(&[endpoint])).collect()).await.unwrap();
+        let (damaged, without_list) = (&events[1].event, &events[3].event);
+        let engine = &store.shared().engine;
+        for key in [Row::Event(damaged.key).key(), part_key(&Row::Recipients(without_list.key), 0)] {
+            let mut value = engine.get(&key).unwrap().unwrap();
             value[9] ^= 4;
-            store.shared().engine.commit(vec![(row.key(), Some(value))]).unwrap();
+            engine.commit(vec![(key, Some(value))]).unwrap();
         }
+        engine.commit(vec![(Row::Delivery(damaged.first_delivery).key(), Some(vec![0; 32]))]).unwrap();
         let read = store.fresh(endpoint, DeliveryId::MIN, 10).unwrap();
         assert_eq!(read.deliveries.len(), 2);
-        assert_eq!(read.damaged[0].0, damaged.first_delivery);
-        assert!(read.damaged[0].1.contains("its checksum is wrong"), "{:?}", read.damaged);
+        let named: Vec<_> = read.damaged.iter().map(|(id, _)| *id).collect();
+        assert_eq!(named, [damaged.first_delivery, without_list.first_delivery]);
+        assert!(read.damaged.iter().all(|(_, why)| why.contains("its checksum is wrong")), "{:?}", read.damaged);
         let page = PageRequest { limit: 10, after: None };
-        assert_eq!(store.events(&EventFilter::default(), page).unwrap().items.len(), 2);
+        assert_eq!(store.events(&EventFilter::default(), page).unwrap().items.len(), 3);
         let page = PageRequest { limit: 10, after: None };
         assert_eq!(store.deliveries(&DeliveryFilter::default(), page).unwrap().items.len(), 2);
         assert!(matches!(store.delivery(damaged.first_delivery), Err(StoreError::Damaged(_))));
@@ -162,7 +165,7 @@ fn what_is_damaged_is_passed_over() {
         let later = store.shared().clock.wall().plus(Duration::from_hours(1));
         while store.prune(later).await.unwrap() {}
         let page = PageRequest { limit: 10, after: None };
-        assert_eq!(store.events(&EventFilter::default(), page).unwrap().items.len(), 0, "what is whole was pruned");
+        assert_eq!(store.events(&EventFilter::default(), page).unwrap().items.len(), 1, "what is whole was pruned");
     });
 }
 

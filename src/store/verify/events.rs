@@ -16,7 +16,7 @@ use crate::{
         keys::{self, Row, kind},
         long,
         packed_attempt::unpack_attempt,
-        reading,
+        reading, recipients,
         scan::{Cursor, LongRecord, NamedRow},
         stored::{Latest, Life, StoredDelivery, StoredEvent},
     },
@@ -26,6 +26,7 @@ use crate::{
 struct Walk<'a> {
     events: Cursor<'a>,
     bodies: Cursor<'a>,
+    recipients: Cursor<'a>,
     deliveries: Cursor<'a>,
     attempts: Cursor<'a>,
 }
@@ -35,34 +36,44 @@ impl<'a> Check<'a> {
         let mut walk = Walk {
             events: self.cursor(kind::EVENT),
             bodies: self.cursor(kind::BODY),
+            recipients: self.cursor(kind::RECIPIENTS),
             deliveries: self.cursor(kind::DELIVERY),
             attempts: self.cursor(kind::ATTEMPT),
         };
         while let Some(NamedRow { row, entry, .. }) = walk.events.take(self) {
             let Row::Event(key) = row else { continue };
             self.report.events += 1;
-            self.bodies_before(&mut walk, key);
+            self.without_event(&walk.events, &mut walk.bodies, Some(key));
+            self.without_event(&walk.events, &mut walk.recipients, Some(key));
+            let body = self.record_of(&mut walk.bodies, &Row::Body(key));
+            let list = self.record_of(&mut walk.recipients, &Row::Recipients(key));
             match Self::decoded::<StoredEvent>(&entry) {
-                Ok((stored, inline)) => self.event(&mut walk, key, &stored, inline),
-                Err(error) => {
-                    self.find_error(&row, &error);
-                    self.bodies_of(&mut walk, key);
-                }
+                Ok((stored, inline)) => self.event(&mut walk, key, stored, inline, (body, list)),
+                Err(error) => self.find_error(&row, &error),
             }
         }
-        self.bodies_before(&mut walk, EventKey::MAX);
-        self.bodies_of(&mut walk, EventKey::MAX);
+        for records in [&mut walk.bodies, &mut walk.recipients] {
+            self.without_event(&walk.events, records, None);
+        }
         self.deliveries_before(&mut walk, None);
         self.attempts_before(&mut walk, None);
     }
 
-    fn event(&mut self, walk: &mut Walk<'a>, key: EventKey, stored: &StoredEvent, inline: Vec<u8>) {
+    fn event(
+        &mut self,
+        walk: &mut Walk<'a>,
+        key: EventKey,
+        mut stored: StoredEvent,
+        inline: Vec<u8>,
+        (body, list): (Option<LongRecord>, Option<LongRecord>),
+    ) {
         let row = Row::Event(key);
+        let list_is_lost = !self.takes_list(&mut stored, list) || walk.recipients.is_unread(&Row::Recipients(key));
+        let stored = &stored;
         let event = &stored.event;
         self.demand(event.key == key, &row, "it has another event's key");
         self.demand(key.as_u128() <= self.last_id(), &row, "it is newer than the newest id");
-        let apart = self.bodies_of(walk, key);
-        if let Err(error) = self.body(stored, inline, apart, walk.bodies.is_unread(&Row::Body(key))) {
+        if let Err(error) = self.body(stored, inline, body, walk.bodies.is_unread(&Row::Body(key))) {
             self.find_error(&row, &error);
         }
         expected_rows(stored, |row| self.tally.add(row));
@@ -71,7 +82,7 @@ impl<'a> Check<'a> {
         for id in stored.deliveries().map(DeliveryId::from_u128) {
             match walk.deliveries.take_if(self, |next| *next == Row::Delivery(id)) {
                 Some(found) => self.delivery(walk, id, &found.entry, Some(event)),
-                None if walk.deliveries.is_unread(&Row::Delivery(id)) => {}
+                None if list_is_lost || walk.deliveries.is_unread(&Row::Delivery(id)) => {}
                 None => match stored.fresh_delivery(id) {
                     Some(fresh) => {
                         self.report.deliveries += 1;
@@ -85,28 +96,44 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn bodies_before(&mut self, walk: &mut Walk<'a>, key: EventKey) {
-        while let Some(NamedRow { row: Row::Body(of), .. }) = walk.bodies.head() {
-            let of = *of;
-            if of >= key {
+    /// Records in parts whose event is missing: those of events before this one.
+    fn without_event(&mut self, events: &Cursor<'a>, records: &mut Cursor<'a>, before: Option<EventKey>) {
+        while let Some(NamedRow { row, .. }) = records.head() {
+            let (row, of) = match row {
+                Row::Body(of) | Row::Recipients(of) => (row.clone(), *of),
+                _ => return,
+            };
+            if before.is_some_and(|before| of >= before) {
                 return;
             }
-            let found = walk.events.is_unread(&Row::Event(of));
-            self.demand(found, &Row::Body(of), "its event is missing");
-            self.bodies_of(walk, of);
+            self.demand(events.is_unread(&Row::Event(of)), &row, "its event is missing");
+            self.record_of(records, &row);
         }
     }
 
-    /// The body of this event that lies in rows of its own; `None`: there is none.
-    fn bodies_of(&mut self, walk: &mut Walk<'a>, key: EventKey) -> Option<LongRecord> {
-        if walk.bodies.head().is_none_or(|head| head.row != Row::Body(key)) {
-            return None;
+    /// The record of this name that lies in rows of its own; `None`: there is none.
+    fn record_of(&mut self, records: &mut Cursor<'a>, row: &Row) -> Option<LongRecord> {
+        records.head().filter(|head| head.row == *row)?;
+        let record = records.take_record(self)?;
+        if let Err(error) = &record.bytes {
+            self.find_error(&record.row, error);
         }
-        let body = walk.bodies.take_record(self)?;
-        if let Err(error) = &body.bytes {
-            self.find_error(&body.row, error);
+        Some(record)
+    }
+
+    /// Puts a list that lies apart in its place; false: it is damaged.
+    fn takes_list(&mut self, stored: &mut StoredEvent, apart: Option<LongRecord>) -> bool {
+        let Some(LongRecord { row, bytes, .. }) = apart else { return true };
+        self.demand(stored.may_list_apart(), &row, "its event has no need of it");
+        // What is damaged was named already.
+        let Ok(bytes) = bytes else { return false };
+        let list = recipients::list_of(stored, &bytes);
+        self.demand(list.is_some(), &row, "it does not tell of all of the event's deliveries");
+        let whole = list.is_some();
+        if stored.may_list_apart() {
+            stored.endpoints = list.unwrap_or_default();
         }
-        Some(body)
+        whole
     }
 
     fn body(

@@ -12,7 +12,7 @@ use crate::{
         delivery_rows::index_rows,
         engine::Entry,
         keys::{self, Row, kind},
-        reading,
+        reading, recipients,
         scan::{Cursor, Gap, NamedRow, Notes},
         stored::{Link, StoredDelivery, StoredEvent},
     },
@@ -43,6 +43,7 @@ impl Check<'_> {
         let mut events = Cursor::of_kind(self.engine, kind::EVENT, &mut Silent);
         while let Some(NamedRow { row, entry, .. }) = events.take(&mut Silent) {
             let Ok((stored, _)) = Self::decoded::<StoredEvent>(&entry) else { continue };
+            let stored = recipients::listed(&self.rows, stored);
             for id in stored.deliveries().map(DeliveryId::from_u128) {
                 let row = Row::Delivery(id);
                 if let Some(fresh) = stored.fresh_delivery(id).filter(|_| !self.exists(&row)) {

@@ -59,7 +59,7 @@ impl Group {
     /// What a row belongs to.
     pub fn of(row: &Row) -> Self {
         match row {
-            Row::Event(_) | Row::Body(_) => Self::Events,
+            Row::Event(_) | Row::Body(_) | Row::Recipients(_) => Self::Events,
             Row::Delivery(_) | Row::Attempt(..) => Self::Deliveries,
             Row::Queue(..)
             | Row::Due(..)
