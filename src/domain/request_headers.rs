@@ -35,7 +35,7 @@ pub fn sent_headers<'a>(
         ("content-type", "application/json".to_owned()),
         ("user-agent", USER_AGENT.to_owned()),
         ("x-mythicdot-signature", platform),
-        ("webhook-id", event.to_string()),
+        ("webhook-id", event.as_str().to_owned()),
         ("webhook-timestamp", at.as_seconds().to_string()),
         ("webhook-signature", standard),
     ];

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::Instant,
@@ -73,7 +74,8 @@ impl<R: Resolve> Transport for AwcTransport<R> {
             progress: &progress,
             link: RefCell::default(),
         };
-        let result = tokio::time::timeout(request.timeout, progress.scope(attempt.run())).await;
+        let run = pin!(progress.scope(attempt.run()));
+        let result = tokio::time::timeout(request.timeout, run).await;
         let error = match result {
             Ok(result) => result.err().map(Failure::into_error),
             Err(_) => Some(progress.deadline(&request.destination.host, request.timeout)),

@@ -95,8 +95,8 @@ impl Progress {
     }
 
     /// Runs an attempt with its progress in reach of [`Progress::current`].
-    pub(super) async fn scope<T>(self: &Rc<Self>, attempt: impl Future<Output = T>) -> T {
-        CURRENT.scope(Rc::clone(self), attempt).await
+    pub(super) fn scope<T>(self: &Rc<Self>, attempt: impl Future<Output = T>) -> impl Future<Output = T> {
+        CURRENT.scope(Rc::clone(self), attempt)
     }
 
     /// The attempt that polls the caller, if one does.
