@@ -143,7 +143,9 @@ impl Engine for RedbEngine {
         Box::new(std::iter::once(Err(ReadError(error))))
     }
 
-    fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
+    fn commit(&self, mut batch: Vec<Write>) -> Result<(), CommitError> {
+        // In the order of the tree, each of its pages is looked for once.
+        batch.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let why = match quietly(|| self.apply(&batch)) {
             Ok(Ok(())) => {
                 fail::fail_point!("engine::sync", |_| Err(CommitError(
