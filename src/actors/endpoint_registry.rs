@@ -1,5 +1,5 @@
 //! EndpointRegistry: the owner of all endpoints' settings. Changes are messages to it, made one at a time: stored,
-//! then published as a new routing snapshot, then the endpoint's Dispatcher looks at them.
+//! then published as a new routing snapshot; then the Dispatcher of an endpoint that may have deliveries looks at it.
 
 use std::{sync::Arc, time::Duration};
 

@@ -9,8 +9,8 @@ use crate::domain::{
     account::Account, endpoint::Endpoint, event_type::EventTypeName, ids::EndpointId, subscription::Subscription,
 };
 
-/// All endpoints at one moment. A snapshot shares with the one before it all but what changed, so that neither the
-/// time nor the memory of a change grows with the number of endpoints.
+/// All endpoints at one moment. A snapshot shares with the one before it all but the account whose endpoint
+/// changed, so that neither the time nor the memory of a change grows with the number of accounts.
 #[derive(Debug, Clone, Default)]
 pub struct Routing {
     endpoints: RedBlackTreeMapSync<EndpointId, Arc<Endpoint>>,

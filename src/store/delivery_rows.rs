@@ -47,7 +47,7 @@ pub fn has_index(code: u16) -> bool {
     !(200..300).contains(&code)
 }
 
-/// Adds a new delivery with its rows and counts. Without a record it is one that its event's record tells of.
+/// Adds a new delivery with its rows and counts. Without a record it is one that its event's list tells of.
 pub fn add(work: &mut Work, new: &StoredDelivery, with_record: bool) -> Result<(), StoreError> {
     for row in index_rows(new) {
         put_index(work, &row);

@@ -83,7 +83,9 @@ fn drop_some(work: &mut Work, id: EndpointId) -> Result<bool, StoreError> {
     let waiting = waiting(work, id, progress.queue_position)?;
     let mut went_on = waiting.queue_read_to > progress.queue_position;
     for delivery in waiting.deliveries {
-        let Some((before, latest)) = reading::delivery(work, delivery)? else { continue };
+        // One that is damaged can neither be sent nor canceled.
+        let read = work.shared.past_damage(reading::delivery(work, delivery))?;
+        let Some((before, latest)) = read else { continue };
         if by_hand::stop(work, &before, &latest)?.is_some() {
             went_on = true;
         } else if !before.asked.is_empty() {

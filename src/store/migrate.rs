@@ -11,7 +11,8 @@
 //! | `store.format1` | the old store, untouched: for people to keep or to remove |
 //!
 //! A new format adds one function to [`STEPS`]. A record whose form changes and whose meaning does not needs none: it
-//! is read in its older version for as long as it lies there (see [`super::codec::Record::upgrade`]).
+//! is read in its older version for as long as it lies there (see [`super::codec::Record::upgrade`]). Rows of a new kind
+//! need a format of their own, whose step changes nothing: an earlier release must not open a store that has some.
 
 mod step_1_to_2;
 mod step_2_to_3;

@@ -19,7 +19,6 @@ use super::{
     delivery_rows,
     engine::Order,
     keys::{self, Row},
-    long,
     room::weight,
     shared::Shared,
     statistics,
@@ -234,14 +233,15 @@ fn remove_event(work: &mut Work, stored: &StoredEvent) -> Result<(), StoreError>
     if !event.account.is_default() {
         work.delete(Row::OfAccount(event.account.clone(), event.key).key());
     }
-    if !stored.body_is_inline() {
+    let apart = [
+        (!stored.body_is_inline()).then_some(Row::Body(event.key)),
+        stored.may_list_apart().then_some(Row::Recipients(event.key)),
+    ];
+    for row in apart.into_iter().flatten() {
         let shared = work.shared;
-        for part in shared.family(&Row::Body(event.key).key(), Order::Ascending) {
+        for part in shared.family(&row.key(), Order::Ascending) {
             work.delete(part?.key);
         }
-    }
-    if stored.may_list_apart() {
-        long::delete(work, &Row::Recipients(event.key))?;
     }
     work.delete(Row::Event(event.key).key());
     work.meta.stored.events = work.meta.stored.events.saturating_sub(1);

@@ -18,10 +18,15 @@ const ID: usize = 16;
 /// So many lie in one part, none in two.
 const OF_A_PART: usize = long::PART / ID;
 
+/// The rows of a list.
+pub fn rows(event: EventKey, endpoints: &[EndpointId]) -> Result<Vec<Entry>, StoreError> {
+    let bytes: Vec<u8> = endpoints.iter().flat_map(|id| id.to_be_bytes()).collect();
+    long::cut(&Row::Recipients(event), &bytes, OF_A_PART * ID)
+}
+
 /// Writes the list of a new event.
 pub fn put(work: &mut Work, event: EventKey, endpoints: &[EndpointId]) -> Result<(), StoreError> {
-    let bytes: Vec<u8> = endpoints.iter().flat_map(|id| id.to_be_bytes()).collect();
-    for Entry { key, value } in long::cut(&Row::Recipients(event), &bytes, OF_A_PART * ID)? {
+    for Entry { key, value } in rows(event, endpoints)? {
         work.put(key, value);
     }
     Ok(())
@@ -45,8 +50,8 @@ fn nth(rows: &impl Rows, event: EventKey, n: usize) -> Result<Option<EndpointId>
     let Ok(part) = u16::try_from(n / OF_A_PART) else { return Ok(None) };
     let key = long::part_key(&row, part);
     let Some(value) = rows.get(&key)? else {
-        // One that was there with its first part would have this one too.
-        let there = part > 0 && rows.get(&long::part_key(&row, 0))?.is_some();
+        // Without it nobody knows to whom the delivery goes, unless it went with its event meanwhile.
+        let there = rows.get(&Row::Event(event).key())?.is_some();
         return if there { Err(CodecError::Short.at(&key)) } else { Ok(None) };
     };
     let (_, bytes) = long::split(&key, &value)?;

@@ -149,17 +149,23 @@ impl<'a> Rebuild<'a> {
             }
         }
         let kept = self.deliveries_of(walk, &stored)?;
-        if lies_apart {
-            // To whom each goes is known, so that none of them is lost.
-            self.keep(&list_rows)?;
-            return self.keep(std::slice::from_ref(entry));
-        }
         if kept == event.delivery_count {
+            if lies_apart {
+                self.keep(&list_rows)?;
+            }
             return self.keep(std::slice::from_ref(entry));
         }
         // Behind the first that is lost for good, deliveries are linked one by one.
         stored.event.delivery_count = kept;
         stored.endpoints.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        if lies_apart && kept > 0 {
+            let endpoints = std::mem::take(&mut stored.endpoints);
+            let rows =
+                recipients::rows(event.key, &endpoints).map_err(|error| RepairError::Write(error.to_string()))?;
+            for Entry { key, value } in rows {
+                self.output.put(key, value)?;
+            }
+        }
         self.put(&row, &stored, inline)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::making::{answered, audit, endpoint, event, open, put_endpoint, run, settlement};
+use super::making::{answered, audit, endpoint, event, event_with_list_apart, open, put_endpoint, run, settlement};
 use crate::{
     domain::{
         account::Account,
@@ -17,7 +17,8 @@ use crate::{
     store::{
         Store,
         engine::Order,
-        keys::{self, kind},
+        keys::{self, Row, kind},
+        long::part_key,
         verify,
     },
 };
@@ -104,4 +105,32 @@ fn one_of_many_is_canceled_alone() {
         assert_eq!((delivery.endpoint_id, delivery.status), (endpoints[n], status));
     }
     assert_eq!(store.totals().pending, ENDPOINTS as u64 - 2);
+}
+
+#[test]
+fn a_list_that_is_lost_keeps_what_waits_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    run(async {
+        let endpoint = put_endpoint(&store).await;
+        let (over, gone, damaged) = {
+            let events = (0..3).map(|_| event_with_list_apart(&[endpoint])).collect();
+            let mut accepted = store.accept(events).await.unwrap().into_iter().map(|accepted| accepted.event);
+            (accepted.next().unwrap(), accepted.next().unwrap(), accepted.next().unwrap())
+        };
+        let attempt = answered(Trigger::Schedule, over.accepted_at, 200, b"");
+        store.settle(settlement(over.first_delivery, None, attempt)).await.unwrap();
+        let list = |event: &Event| part_key(&Row::Recipients(event.key), 0);
+        let writes = [(list(&over), Some(vec![0; 32])), (list(&gone), None), (list(&damaged), Some(vec![0; 32]))];
+        store.shared().engine.commit(writes.into()).unwrap();
+
+        let read = store.fresh(endpoint, DeliveryId::MIN, 10).unwrap();
+        let named: Vec<_> = read.damaged.iter().map(|(id, _)| *id).collect();
+        assert_eq!((read.deliveries, named), (Vec::new(), vec![gone.first_delivery, damaged.first_delivery]));
+        let later = store.shared().clock.wall().plus(Duration::from_hours(1));
+        while store.prune(later).await.unwrap() {}
+        assert_eq!((rows_of(&store, kind::EVENT), rows_of(&store, kind::RECIPIENTS)), (2, 1));
+        store.delete_endpoint(endpoint, audit("endpoint.deleted")).await.unwrap();
+        while store.drop_queue(endpoint).await.unwrap() {}
+    });
 }
