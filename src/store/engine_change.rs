@@ -11,10 +11,10 @@
 //!
 //! What is not the store is removed by the next start or move, once the store itself has been opened.
 
-use std::{fmt::Write as _, fs, io, path::Path};
+use std::{fs, io, path::Path};
 
 use fail::fail_point;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, digest::Output};
 
 use super::{
     OpenError,
@@ -108,11 +108,7 @@ impl Survey {
     /// The digest in hexadecimal digits.
     #[must_use]
     pub fn hex_digest(&self) -> String {
-        self.digest.iter().fold(String::new(), |mut hex, byte| {
-            // Writing into a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        format!("{:x}", Output::<Sha256>::from(self.digest))
     }
 }
 

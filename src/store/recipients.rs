@@ -66,13 +66,22 @@ pub fn list_of(stored: &StoredEvent, bytes: &[u8]) -> Option<Vec<EndpointId>> {
     whole.then(|| ids.iter().map(|id| EndpointId::from_be_bytes(*id)).collect())
 }
 
+/// Puts the list in these bytes in its place, if the event lacks it and it is the event's.
+pub fn take(stored: &mut StoredEvent, bytes: &[u8]) -> bool {
+    let list = if stored.may_list_apart() { list_of(stored, bytes) } else { None };
+    let taken = list.is_some();
+    if let Some(list) = list {
+        stored.endpoints = list;
+    }
+    taken
+}
+
 /// The event with its list in its place, where that lies in rows of its own and is whole.
 pub fn listed(rows: &impl Rows, mut stored: StoredEvent) -> StoredEvent {
     if stored.may_list_apart()
         && let Ok(Some(bytes)) = long::get_bytes(rows, &Row::Recipients(stored.event.key))
-        && let Some(list) = list_of(&stored, &bytes)
     {
-        stored.endpoints = list;
+        take(&mut stored, &bytes);
     }
     stored
 }

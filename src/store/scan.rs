@@ -218,6 +218,12 @@ impl<'a> Cursor<'a> {
         Some(LongRecord { row, rows, bytes })
     }
 
+    /// The same, if it is of this record.
+    pub fn take_record_of(&mut self, notes: &mut impl Notes, row: &Row) -> Option<LongRecord> {
+        self.head().filter(|head| head.row == *row)?;
+        self.take_record(notes)
+    }
+
     fn advance(&mut self, notes: &mut impl Notes) {
         for found in self.rows.by_ref() {
             match found {

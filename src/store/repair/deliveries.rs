@@ -12,7 +12,6 @@ use crate::{
         ids::DeliveryId,
     },
     store::{
-        codec,
         delivery_rows::index_rows,
         engine::Entry,
         keys::Row,
@@ -226,9 +225,11 @@ impl<'a> Rebuild<'a> {
         let started_at = stored.delivery.created_at;
         let attempt = Attempt { number, trigger: Trigger::Schedule, started_at, outcome: Arc::new(outcome) };
         let packed = pack_attempt(&attempt).map_err(|error| RepairError::Write(error.to_string()))?;
-        let key = long::part_key(&Row::Attempt(stored.delivery.id, number), 0);
-        let value = codec::seal(&key, &[&1_u16.to_be_bytes()[..], &packed].concat());
-        self.output.put(key, value)
+        let rows = long::cut(&Row::Attempt(stored.delivery.id, number), &packed, long::PART);
+        for Entry { key, value } in rows.map_err(|error| RepairError::Write(error.to_string()))? {
+            self.output.put(key, value)?;
+        }
+        Ok(())
     }
 
     fn attempts_of(&mut self, walk: &mut Walk<'a>, id: DeliveryId) -> Vec<LongRecord> {

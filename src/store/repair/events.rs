@@ -48,8 +48,8 @@ impl<'a> EventsWalk<'a> {
             for (records, row) in [(&mut self.bodies, Row::Body(key)), (&mut self.recipients, Row::Recipients(key))] {
                 while records.take_if(&mut Silent, |found| found.key() < row.key()).is_some() {}
             }
-            let body = record_of(&mut self.bodies, &Row::Body(key), &mut Silent);
-            let list = record_of(&mut self.recipients, &Row::Recipients(key), &mut Silent);
+            let body = self.bodies.take_record_of(&mut Silent, &Row::Body(key));
+            let list = self.recipients.take_record_of(&mut Silent, &Row::Recipients(key));
             if let Ok((mut stored, _)) = whole(key, &entry, body.as_ref()) {
                 takes_list(&mut stored, list.as_ref());
                 return Some(stored);
@@ -58,20 +58,10 @@ impl<'a> EventsWalk<'a> {
     }
 }
 
-fn record_of(records: &mut Cursor<'_>, row: &Row, notes: &mut impl crate::store::scan::Notes) -> Option<LongRecord> {
-    records.head().filter(|head| head.row == *row)?;
-    records.take_record(notes)
-}
-
 /// Puts a list that lies apart in its place, if it is whole and the event's.
 fn takes_list(stored: &mut StoredEvent, apart: Option<&LongRecord>) -> bool {
-    let bytes = apart.and_then(|list| list.bytes.as_ref().ok()).filter(|_| stored.may_list_apart());
-    let list = bytes.and_then(|bytes| recipients::list_of(stored, bytes));
-    let whole = list.is_some();
-    if let Some(list) = list {
-        stored.endpoints = list;
-    }
-    whole
+    let bytes = apart.and_then(|list| list.bytes.as_ref().ok());
+    bytes.is_some_and(|bytes| recipients::take(stored, bytes))
 }
 
 /// The event, and its body if that lies with it, if both are whole.
@@ -104,8 +94,8 @@ impl<'a> Rebuild<'a> {
             let Row::Event(key) = row else { continue };
             self.saw_event(key);
             self.parts_without_event(&mut walk, Some(key))?;
-            let body = record_of(&mut walk.bodies, &Row::Body(key), self);
-            let list = record_of(&mut walk.recipients, &Row::Recipients(key), self);
+            let body = walk.bodies.take_record_of(self, &Row::Body(key));
+            let list = walk.recipients.take_record_of(self, &Row::Recipients(key));
             match whole(key, &entry, body.as_ref()) {
                 Ok((stored, inline)) => self.event(&mut walk, &entry, stored, &inline, (body, list))?,
                 Err(error) => self.lose_event(key, &entry, &[body, list], &error)?,
@@ -219,8 +209,8 @@ impl<'a> Rebuild<'a> {
             if before.is_some_and(|before| of >= before) {
                 break;
             }
-            let body = record_of(&mut walk.bodies, &Row::Body(of), self);
-            let list = record_of(&mut walk.recipients, &Row::Recipients(of), self);
+            let body = walk.bodies.take_record_of(self, &Row::Body(of));
+            let list = walk.recipients.take_record_of(self, &Row::Recipients(of));
             for row in [body, list].iter().flatten().flat_map(|record| &record.rows) {
                 self.set_aside.add(row, "its event is lost")?;
             }

@@ -113,8 +113,7 @@ impl<'a> Check<'a> {
 
     /// The record of this name that lies in rows of its own; `None`: there is none.
     fn record_of(&mut self, records: &mut Cursor<'a>, row: &Row) -> Option<LongRecord> {
-        records.head().filter(|head| head.row == *row)?;
-        let record = records.take_record(self)?;
+        let record = records.take_record_of(self, row)?;
         if let Err(error) = &record.bytes {
             self.find_error(&record.row, error);
         }
