@@ -12,16 +12,16 @@ mod settings;
 mod traces;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
 pub use self::report::{Loss, Lost, RepairReport};
-use self::{output::Output, salvage::Salvaged, set_aside::SetAside, traces::Trace};
+use self::{output::Output, set_aside::SetAside, traces::Trace};
 use super::{
     OpenError, StoreError, Totals, codec, directory,
-    engine::{Engine, Entry, sync_directory},
+    engine::{Engine, EngineKind, Entry, sync_directory},
     keys::{self, Row},
     manifest::{FORMAT, Manifest, StoreId},
     scan::{Cursor, Gap, Notes},
@@ -89,7 +89,7 @@ pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<R
     let salvaged = salvage::open(source, to)?;
     let id = StoreId::random().map_err(RepairError::io(to))?;
     let unfinished = directory::begin(to)?;
-    let mut report = rebuild(&salvaged, id, to, &unfinished, on_progress)?;
+    let mut report = rebuild(&*salvaged.engine, salvaged.kind, id, to, &unfinished, on_progress)?;
     directory::finish(to, Manifest { format: FORMAT, engine: salvaged.kind, id })?;
     report.notes = salvaged.notes;
     drop(salvaged.engine);
@@ -104,17 +104,18 @@ pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<R
     Ok(report)
 }
 
-fn rebuild(
-    salvaged: &Salvaged,
+/// Makes the rows of the new store out of what the engine still reads.
+pub(super) fn rebuild(
+    engine: &dyn Engine,
+    kind: EngineKind,
     id: StoreId,
     to: &Path,
     unfinished: &Path,
     on_progress: OnProgress<'_>,
 ) -> Result<RepairReport, RepairError> {
-    let kind = salvaged.kind;
     let mut rebuild = Rebuild {
-        engine: &*salvaged.engine,
-        rows: EngineRows(&*salvaged.engine),
+        engine,
+        rows: EngineRows(engine),
         output: Output::create(kind, &unfinished.join(kind.name()), &Meta::of(id))?,
         set_aside: SetAside::create(to)?,
         report: RepairReport::default(),
@@ -124,13 +125,11 @@ fn rebuild(
         counted: HashMap::new(),
         totals: Totals::default(),
         traces: HashMap::new(),
-        written: HashSet::new(),
         greatest: 0,
         skew: 0,
         lookalikes: false,
         read: 0,
         expected: 0,
-        gaps: Vec::new(),
         failed: None,
         on_progress,
     };
@@ -156,18 +155,14 @@ struct Rebuild<'a> {
     counted: HashMap<EndpointId, Counted>,
     /// By what is kept; for want of better.
     totals: Totals,
-    /// Deliveries whose record is lost, with what led to them.
+    /// Deliveries whose record is lost, with what led to them, until they are made again.
     traces: HashMap<DeliveryId, Trace>,
-    /// Of these deliveries, those that were made again.
-    written: HashSet<DeliveryId>,
     /// The greatest id of all that was ever named.
     greatest: u128,
     skew: u64,
     lookalikes: bool,
     read: u64,
     expected: u64,
-    /// Keys that could not be read in order; that a look-up finds one of them does not count.
-    gaps: Vec<Gap>,
     /// What went wrong where it could not be returned.
     failed: Option<RepairError>,
     on_progress: OnProgress<'a>,
@@ -256,7 +251,6 @@ impl Notes for Rebuild<'_> {
     }
 
     fn gap(&mut self, gap: &Gap) {
-        self.gaps.push(gap.clone());
         self.lose(Lost::Rows, &keys::describe_place(&gap.from), gap.to_string());
     }
 

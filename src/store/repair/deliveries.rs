@@ -38,7 +38,7 @@ impl<'a> Rebuild<'a> {
             let Some(found) = walk.deliveries.take(self) else { break };
             let of = Self::decoded::<StoredDelivery>(&found.entry).map(|(stored, _)| stored.delivery.event_key);
             let key = of.ok().or_else(|| self.traces.get(&id).map(|trace| trace.event));
-            let event = key.and_then(|key| self.kept_event(key));
+            let event = key.map(|key| self.kept_event(key)).transpose()?.flatten();
             let kept = self.delivery(walk, id, Some(&found.entry), event.as_ref())?;
             if let Some(event) = event.filter(|event| kept && !is_in_block(event, id)) {
                 self.output.put(Row::Extra(event.key, id).key(), Vec::new())?;
@@ -50,10 +50,9 @@ impl<'a> Rebuild<'a> {
     /// Replayed deliveries of whose record there is no row any more.
     pub(super) fn lost_extras(&mut self, walk: &mut Walk<'a>) -> Result<(), RepairError> {
         let mut missing: Vec<_> = self.traces.iter().map(|(id, trace)| (*id, trace.event)).collect();
-        missing.retain(|(id, _)| !self.written.contains(id));
         missing.sort_unstable();
         for (id, key) in missing {
-            let Some(event) = self.kept_event(key).filter(|event| !is_in_block(event, id)) else { continue };
+            let Some(event) = self.kept_event(key)?.filter(|event| !is_in_block(event, id)) else { continue };
             if self.delivery(walk, id, None, Some(&event))? {
                 self.output.put(Row::Extra(key, id).key(), Vec::new())?;
             }
@@ -99,6 +98,7 @@ impl<'a> Rebuild<'a> {
             && stored.delivery.event_key == event.key
             && let Some(entry) = entry
         {
+            self.traces.remove(&id);
             self.keep(std::slice::from_ref(entry))?;
             self.keep_attempts(&stored, attempts)?;
             self.count(&stored)?;
@@ -111,11 +111,10 @@ impl<'a> Rebuild<'a> {
     }
 
     fn make_again(&mut self, id: DeliveryId, event: &Event, attempts: Vec<LongRecord>) -> Result<bool, RepairError> {
-        self.written.insert(id);
         // Those from the first on, as far as they are whole.
         let whole = (1..).zip(&attempts).take_while(|(number, record)| is_attempt(record, *number)).count();
         let made = u32::try_from(whole).unwrap_or(u32::MAX);
-        let trace = self.traces.get(&id).cloned().or_else(|| self.trace_by_event(id));
+        let trace = self.traces.remove(&id).or_else(|| self.trace_by_event(id));
         let position = trace.as_ref().and_then(super::traces::Trace::endpoint);
         let position = position.and_then(|endpoint| self.progress.get(&endpoint).cloned().flatten());
         let had_its_turn = position.is_some_and(|progress| id <= progress.queue_position);

@@ -11,8 +11,7 @@ use crate::{
         codec::CodecError,
         engine::{Engine, Entry},
         keys::{Row, kind},
-        reading::{self, Rows as _},
-        recipients,
+        reading, recipients,
         scan::{Cursor, LongRecord, NamedRow},
         stored::{Link, StoredDelivery, StoredEvent},
     },
@@ -220,21 +219,13 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// An event that is kept, by look-ups.
-    pub(super) fn kept_event(&self, key: EventKey) -> Option<Event> {
+    /// An event that is in the new store. The damaged one is not asked: a look-up there may find what the rows in
+    /// their order passed over.
+    pub(super) fn kept_event(&self, key: EventKey) -> Result<Option<Event>, RepairError> {
         let row = Row::Event(key).key();
-        if self.gaps.iter().any(|gap| (&gap.from..&gap.to).contains(&&row)) {
-            return None;
-        }
-        let value = self.rows.get(&row).ok().flatten()?;
-        let (stored, inline) = reading::event(&self.rows, key).ok().flatten()?;
-        let body = reading::body(&self.rows, &stored, inline).ok().flatten()?;
-        let apart = (!stored.body_is_inline()).then(|| LongRecord {
-            row: Row::Body(key),
-            rows: Vec::new(),
-            bytes: Ok(body.bytes().to_vec()),
-        });
-        whole(key, &Entry { key: row, value }, apart.as_ref()).ok().map(|(stored, _)| stored.event)
+        let Some(value) = self.output.get(&row)? else { return Ok(None) };
+        let written = Self::decoded::<StoredEvent>(&Entry { key: row, value });
+        written.map(|(stored, _)| Some(stored.event)).map_err(|error| RepairError::Write(error.to_string()))
     }
 
     /// Deliveries of an event that were made with it, in order; how many of them, from the first on, are kept.

@@ -41,6 +41,14 @@ impl Output {
         if self.batch.len() >= ROWS || self.bytes >= BYTES { self.flush() } else { Ok(()) }
     }
 
+    /// What was written for a key.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RepairError> {
+        match self.batch.iter().rev().find(|(written, _)| written == key) {
+            Some((_, value)) => Ok(value.clone()),
+            None => self.engine.get(key).map_err(|error| RepairError::Write(error.to_string())),
+        }
+    }
+
     /// How many rows were written so far.
     pub fn rows(&self) -> u64 {
         self.rows

@@ -11,6 +11,7 @@ mod ground;
 mod making;
 mod model;
 mod month;
+mod passed_over;
 mod properties;
 mod questions;
 mod repair;

@@ -1,0 +1,77 @@
+//! An engine whose index is damaged so that rows in their order pass over one that a look-up still finds: what repair
+//! makes of it is sound.
+
+use super::making::{answered, event, open, put_endpoint, run, settlement};
+use crate::{
+    domain::{attempt::Trigger, ids::EventKey},
+    store::{
+        EngineKind, directory,
+        engine::{Aside, CommitError, CopyError, Engine, Entries, Order, ReadError, Write, Writes},
+        keys::Row,
+        manifest::{FORMAT, Manifest, StoreId},
+        repair::rebuild,
+        verify,
+    },
+};
+
+struct PassesOver {
+    engine: Box<dyn Engine>,
+    key: Vec<u8>,
+}
+
+impl Engine for PassesOver {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.engine.get(key)
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], order: Order) -> Entries<'_> {
+        let rows = self.engine.range(from, to, order);
+        Box::new(rows.filter(|row| row.as_ref().map_or(true, |row| row.key != self.key)))
+    }
+
+    fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError> {
+        self.engine.commit(batch)
+    }
+
+    fn copy(&self, aside: Aside) -> Result<Writes<'_>, CopyError> {
+        self.engine.copy(aside)
+    }
+
+    fn approximate_size(&self) -> u64 {
+        self.engine.approximate_size()
+    }
+}
+
+/// A store of three events, the second of which was delivered.
+fn stored() -> (tempfile::TempDir, [EventKey; 3]) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let keys = run(async {
+        let endpoint = put_endpoint(&store).await;
+        let accepted = store.accept(vec![event(&[endpoint], "{}"); 3]).await.unwrap();
+        let second = &accepted[1].event;
+        let attempt = answered(Trigger::Schedule, second.accepted_at, 200, b"");
+        store.settle(settlement(second.first_delivery, None, attempt)).await.unwrap();
+        [0, 1, 2].map(|n: usize| accepted[n].event.key)
+    });
+    (directory, keys)
+}
+
+#[test]
+fn deliveries_of_an_event_that_is_passed_over_are_not_kept_without_it() {
+    let (source, [_, second, _]) = stored();
+    let (_, engine) = directory::open(source.path(), 8 << 20).unwrap();
+    let engine = PassesOver { engine, key: Row::Event(second).key() };
+    assert!(engine.get(&engine.key).unwrap().is_some());
+
+    let to = tempfile::tempdir().unwrap();
+    let unfinished = directory::begin(to.path()).unwrap();
+    let (kind, id) = (EngineKind::Sled, StoreId::random().unwrap());
+    let report = rebuild(&engine, kind, id, to.path(), &unfinished, &mut |_, _| {}).unwrap();
+    directory::finish(to.path(), Manifest { format: FORMAT, engine: kind, id }).unwrap();
+
+    let checked = verify(to.path(), &mut |_, _| {}).unwrap();
+    assert!(checked.is_sound(), "{:#?}\n{report:#?}", checked.findings);
+    assert_eq!((report.events, report.deliveries, report.lost), (2, 2, 1), "{report:#?}");
+    assert!(report.losses[0].text.contains("its event is lost"), "{report:#?}");
+}
