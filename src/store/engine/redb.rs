@@ -173,7 +173,9 @@ impl Engine for RedbEngine {
 
     fn room_for(&self, rows: u64, bytes: u64) -> u64 {
         // Nothing is overwritten: each row of a scattered batch has a leaf written anew, and its share of the branches.
-        rows.saturating_mul(2 * PAGE).saturating_add(bytes.saturating_mul(2))
+        // With quick repair it also writes down which pages are free, a byte for each page of the file.
+        let free_pages = self.approximate_size() / PAGE;
+        rows.saturating_mul(2 * PAGE).saturating_add(bytes.saturating_add(free_pages).saturating_mul(2))
     }
 }
 
@@ -225,5 +227,40 @@ impl Iterator for Copy<'_> {
 impl Drop for Copy<'_> {
     fn drop(&mut self) {
         self.copying.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What this thread wrote so far, in bytes.
+    fn written() -> u64 {
+        let counts = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        counts.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse().unwrap()
+    }
+
+    /// A commit of one row to a file that was filled with so many rows: what it wrote, and what it was to have room for.
+    fn one_commit(rows: u32) -> (u64, u64) {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = (0..rows).map(|n| (n.to_be_bytes().to_vec(), Some(vec![7; 3_000])));
+        RedbEngine::create(directory.path(), 1 << 20, rows.collect()).unwrap();
+        let engine = RedbEngine::open(directory.path(), 1 << 20).unwrap();
+        let row = |n: u32| vec![(u32::MAX.wrapping_sub(n).to_be_bytes().to_vec(), Some(vec![1; 100]))];
+        // The first after it was opened has more to do.
+        engine.commit(row(0)).unwrap();
+        let before = written();
+        engine.commit(row(1)).unwrap();
+        (written() - before, engine.room_for(1, 104))
+    }
+
+    #[test]
+    fn room_is_asked_for_what_grows_with_the_file() {
+        let ((small, room_when_small), (large, room_when_large)) = (one_commit(1_000), one_commit(30_000));
+        assert!(large > small + 2 * PAGE, "{small} {large}");
+        assert!(
+            room_when_large - room_when_small >= large - small,
+            "{small} {large} {room_when_small} {room_when_large}"
+        );
     }
 }
