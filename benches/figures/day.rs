@@ -1,5 +1,5 @@
 //! A day of steady load with retention, through the store: what a delivered event takes on disk, and that the store
-//! does not grow. Time is injected as the moment before which each hour's retention prunes.
+//! does not grow. Time is injected as the moment before which retention prunes, once a minute as in the server.
 
 use tempfile::TempDir;
 
@@ -11,30 +11,33 @@ use crate::{
 };
 
 const HOURS: usize = 24;
+const MINUTES: usize = 60;
 /// Retention, in hours.
 const KEPT: usize = 6;
 /// The hours in which the store has its full size, in two parts.
 const EARLIER: std::ops::Range<usize> = 9..15;
 const LATER: std::ops::Range<usize> = 18..24;
 
-/// One round, since each of its hours is a sample.
+/// One round, since the end of each of its hours is a sample.
 pub fn measure(plan: &Plan) -> Vec<Figure> {
-    let an_hour = plan.pick(100, 5_000, 50_000);
+    let a_minute = plan.pick(2, 80, 800);
     let directory = TempDir::with_prefix("mythichooks-bench-").unwrap();
     let filled = Filled::new(directory.path(), plan.engine, "http://127.0.0.1:9/hook");
     let mut ends = Vec::new();
     let mut sizes = Vec::new();
-    for hour in 0..HOURS {
-        filled.deliver(an_hour);
-        ends.push(filled.end_of_hour());
-        if hour >= KEPT {
-            filled.prune(ends[hour - KEPT]);
+    for minute in 0..HOURS * MINUTES {
+        filled.deliver(a_minute);
+        ends.push(filled.dividing_time());
+        if let Some(old) = minute.checked_sub(KEPT * MINUTES) {
+            filled.prune(ends[old]);
         }
-        sizes.push(cores::disk_used(directory.path()) as f64);
+        if (minute + 1).is_multiple_of(MINUTES) {
+            sizes.push(cores::disk_used(directory.path()) as f64);
+        }
     }
     filled.close();
     let (earlier, later) = (median(sizes[EARLIER].to_vec()), median(sizes[LATER].to_vec()));
-    let kept = KEPT as f64 * an_hour as f64;
+    let kept = (KEPT * MINUTES) as f64 * a_minute as f64;
     vec![
         Figure {
             name: "disk a delivered event, after retention".to_owned(),

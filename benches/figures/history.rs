@@ -75,7 +75,7 @@ impl History {
         let due = events * DUE / 1_000;
         filled.make_due(due);
         filled.deliver(events / 2 - due);
-        let middle = filled.end_of_hour().to_string();
+        let middle = filled.dividing_time().to_string();
         filled.deliver(events - events / 2);
         let due_scans = (0..plan.rounds).map(|_| micros(plan.pick(5, 500, 500), || _ = filled.scan_due())).collect();
         filled.close();

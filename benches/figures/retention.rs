@@ -19,7 +19,7 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
         let directory = TempDir::with_prefix("mythichooks-bench-").unwrap();
         let filled = Filled::new(directory.path(), plan.engine, "http://127.0.0.1:9/hook");
         filled.deliver(events);
-        let end = filled.end_of_hour();
+        let end = filled.dividing_time();
         let mut left = plan.pick(20, 1_000, 2_000);
         let mut quiet: Vec<Duration> = filled.commits_while(|| {
             left -= 1;

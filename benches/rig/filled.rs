@@ -163,8 +163,8 @@ impl Filled {
     }
 
     /// The time by which all events until now count as older than those that come.
-    pub fn end_of_hour(&self) -> Timestamp {
-        // Of the next hour is what comes in a later millisecond.
+    pub fn dividing_time(&self) -> Timestamp {
+        // Times are compared by the millisecond.
         let last = self.clock.wall();
         while self.clock.wall() <= last {
             std::thread::sleep(Duration::from_micros(200));
