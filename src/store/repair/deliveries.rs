@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Counted, Lost, Rebuild, RepairError, events::Walk};
+use super::{Counted, Lost, Rebuild, RepairError, Silent, events::Walk};
 use crate::{
     domain::{
         attempt::{Attempt, AttemptError, ErrorKind, Outcome, Timing, Trigger},
@@ -14,10 +14,11 @@ use crate::{
     store::{
         delivery_rows::index_rows,
         engine::Entry,
-        keys::Row,
+        keys::{Row, kind},
         long,
         packed_attempt::{pack_attempt, unpack_attempt},
-        scan::{LongRecord, NamedRow},
+        reading::Rows as _,
+        scan::{Cursor, LongRecord, NamedRow},
         stored::{Latest, StoredDelivery},
         verify::is_in_block,
     },
@@ -54,6 +55,25 @@ impl<'a> Rebuild<'a> {
         for (id, key) in missing {
             let Some(event) = self.kept_event(key)?.filter(|event| !is_in_block(event, id)) else { continue };
             if self.delivery(walk, id, None, Some(&event))? {
+                self.output.put(Row::Extra(key, id).key(), Vec::new())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replayed deliveries that the rows in their order passed over, though a look-up finds them.
+    pub(super) fn extras_passed_over(&mut self, walk: &mut Walk<'a>) -> Result<(), RepairError> {
+        let mut extras = Cursor::of_kind(self.engine, kind::EXTRA, &mut Silent);
+        while let Some(NamedRow { row: Row::Extra(key, id), .. }) = extras.take(&mut Silent) {
+            let row = Row::Delivery(id).key();
+            if self.output.get(&row)?.is_some() {
+                continue;
+            }
+            let Some(event) = self.kept_event(key)?.filter(|event| !is_in_block(event, id)) else { continue };
+            let Some(value) = self.rows.get(&row).ok().flatten() else { continue };
+            let entry = Entry { key: row, value };
+            // What cannot be read was seen to where it lies.
+            if Self::decoded::<StoredDelivery>(&entry).is_ok() && self.delivery(walk, id, Some(&entry), Some(&event))? {
                 self.output.put(Row::Extra(key, id).key(), Vec::new())?;
             }
         }

@@ -103,6 +103,7 @@ impl<'a> Rebuild<'a> {
         self.parts_without_event(&mut walk, None)?;
         self.deliveries_before(&mut walk, None)?;
         self.lost_extras(&mut walk)?;
+        self.extras_passed_over(&mut walk)?;
         self.orphaned_attempts(&mut walk, None)
     }
 
