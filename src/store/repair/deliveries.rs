@@ -49,12 +49,12 @@ impl<'a> Rebuild<'a> {
     }
 
     /// Replayed deliveries of whose record there is no row any more.
-    pub(super) fn lost_extras(&mut self, walk: &mut Walk<'a>) -> Result<(), RepairError> {
+    pub(super) fn lost_extras(&mut self) -> Result<(), RepairError> {
         let mut missing: Vec<_> = self.traces.iter().map(|(id, trace)| (*id, trace.event)).collect();
         missing.sort_unstable();
         for (id, key) in missing {
             let Some(event) = self.kept_event(key)?.filter(|event| !is_in_block(event, id)) else { continue };
-            if self.delivery(walk, id, None, Some(&event))? {
+            if self.delivery(&mut Walk::of_delivery(self.engine, id), id, None, Some(&event))? {
                 self.output.put(Row::Extra(key, id).key(), Vec::new())?;
             }
         }
@@ -62,22 +62,26 @@ impl<'a> Rebuild<'a> {
     }
 
     /// Replayed deliveries that the rows in their order passed over, though a look-up finds them.
-    pub(super) fn extras_passed_over(&mut self, walk: &mut Walk<'a>) -> Result<(), RepairError> {
+    pub(super) fn extras_passed_over(&mut self) -> Result<(), RepairError> {
         let mut extras = Cursor::of_kind(self.engine, kind::EXTRA, &mut Silent);
         while let Some(NamedRow { row: Row::Extra(key, id), .. }) = extras.take(&mut Silent) {
-            let row = Row::Delivery(id).key();
-            if self.output.get(&row)?.is_some() {
+            if self.output.get(&Row::Delivery(id).key())?.is_some() {
                 continue;
             }
             let Some(event) = self.kept_event(key)?.filter(|event| !is_in_block(event, id)) else { continue };
-            let Some(value) = self.rows.get(&row).ok().flatten() else { continue };
-            let entry = Entry { key: row, value };
-            // What cannot be read was seen to where it lies.
-            if Self::decoded::<StoredDelivery>(&entry).is_ok() && self.delivery(walk, id, Some(&entry), Some(&event))? {
+            let Some(entry) = self.passed_over(id) else { continue };
+            if self.delivery(&mut Walk::of_delivery(self.engine, id), id, Some(&entry), Some(&event))? {
                 self.output.put(Row::Extra(key, id).key(), Vec::new())?;
             }
         }
         Ok(())
+    }
+
+    /// The record of a delivery by look-up, if it is whole.
+    pub(super) fn passed_over(&self, id: DeliveryId) -> Option<Entry> {
+        let key = Row::Delivery(id).key();
+        let value = self.rows.get(&key).ok().flatten()?;
+        Some(Entry { key, value }).filter(|entry| Self::decoded::<StoredDelivery>(entry).is_ok())
     }
 
     /// Keeps a delivery if that can be; false: it is lost.

@@ -10,7 +10,7 @@ use crate::{
         StoreError,
         codec::CodecError,
         engine::{Engine, Entry},
-        keys::{Row, kind},
+        keys::{self, Row, kind},
         reading, recipients,
         scan::{Cursor, LongRecord, NamedRow},
         stored::{Link, StoredDelivery, StoredEvent},
@@ -23,6 +23,20 @@ pub struct Walk<'a> {
     recipients: Cursor<'a>,
     pub(super) deliveries: Cursor<'a>,
     pub(super) attempts: Cursor<'a>,
+}
+
+impl<'a> Walk<'a> {
+    /// The attempts of one delivery, and nothing else.
+    pub(super) fn of_delivery(engine: &'a dyn Engine, id: DeliveryId) -> Self {
+        let nothing = || Cursor::of_range(engine, &[], &[], &mut Silent);
+        let attempts = keys::attempts_of(id);
+        Self {
+            bodies: nothing(),
+            recipients: nothing(),
+            deliveries: nothing(),
+            attempts: Cursor::of_range(engine, &attempts, &keys::end_of(&attempts), &mut Silent),
+        }
+    }
 }
 
 /// Events that can be kept, read for themselves.
@@ -102,8 +116,8 @@ impl<'a> Rebuild<'a> {
         }
         self.parts_without_event(&mut walk, None)?;
         self.deliveries_before(&mut walk, None)?;
-        self.lost_extras(&mut walk)?;
-        self.extras_passed_over(&mut walk)?;
+        self.extras_passed_over()?;
+        self.lost_extras()?;
         self.orphaned_attempts(&mut walk, None)
     }
 
@@ -234,7 +248,8 @@ impl<'a> Rebuild<'a> {
         let event = &stored.event;
         let mut kept = 0;
         for (n, id) in (0..).zip(stored.deliveries().map(DeliveryId::from_u128)) {
-            let found = walk.deliveries.take_if(self, |next| *next == Row::Delivery(id));
+            let found = walk.deliveries.take_if(self, |next| *next == Row::Delivery(id)).map(|found| found.entry);
+            let found = found.or_else(|| self.passed_over(id));
             self.orphaned_attempts(walk, Some(id))?;
             let has_attempts =
                 matches!(walk.attempts.head(), Some(NamedRow { row: Row::Attempt(of, _), .. }) if *of == id);
@@ -248,7 +263,7 @@ impl<'a> Rebuild<'a> {
                     self.count(&fresh)?;
                     true
                 }
-                _ => self.delivery(walk, id, found.as_ref().map(|found| &found.entry), Some(event))?,
+                _ => self.delivery(walk, id, found.as_ref(), Some(event))?,
             };
             if !kept_this {
                 continue;

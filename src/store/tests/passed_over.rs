@@ -1,5 +1,5 @@
 //! An engine whose index is damaged so that rows in their order pass over one that a look-up still finds: what repair
-//! makes of it is sound, and nothing is lost without a word.
+//! makes of it is sound, and a delivery is kept with its attempts.
 
 use std::path::Path;
 
@@ -47,7 +47,8 @@ impl Engine for PassesOver {
     }
 }
 
-/// A store of three events, the second of which was delivered, and is to go to an endpoint that came later.
+/// A store of three events, the second of which was delivered, and replayed to an endpoint that came later, which refused
+/// it twice.
 fn stored() -> (tempfile::TempDir, EventKey) {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
@@ -59,9 +60,22 @@ fn stored() -> (tempfile::TempDir, EventKey) {
         store.settle(settlement(second.first_delivery, None, attempt)).await.unwrap();
         let later = put_endpoint(&store).await;
         assert_eq!(store.catch_up(later, vec![second.key]).await.unwrap(), 1);
+        let replayed = replayed(&*store.shared().engine, second.key);
+        for number in [1, 2] {
+            let attempt = answered(Trigger::Replay, second.accepted_at, 503, b"");
+            let settled = store.settle(settlement(replayed, None, attempt)).await.unwrap();
+            assert_eq!(settled.delivery.attempts_made, number);
+        }
         second.key
     });
     (directory, second)
+}
+
+/// The delivery that was made for an event by a replay.
+fn replayed(engine: &dyn Engine, event: EventKey) -> DeliveryId {
+    let of_event = keys::extras_of(event);
+    let link = engine.range(&of_event, &keys::end_of(&of_event), Order::Ascending).next().unwrap().unwrap();
+    DeliveryId::from_u128(keys::last_id(&link.key).unwrap())
 }
 
 /// Repairs a store of whose rows one is passed over, and asserts that what comes of it is sound.
@@ -92,11 +106,14 @@ fn deliveries_of_an_event_that_is_passed_over_are_not_kept_without_it() {
 #[test]
 fn a_replayed_delivery_that_is_passed_over_is_kept() {
     let (source, second) = stored();
-    let replayed = |engine: &dyn Engine| {
-        let of_event = keys::extras_of(second);
-        let link = engine.range(&of_event, &keys::end_of(&of_event), Order::Ascending).next().unwrap().unwrap();
-        Row::Delivery(DeliveryId::from_u128(keys::last_id(&link.key).unwrap())).key()
-    };
-    let report = repaired(source.path(), replayed);
+    let report = repaired(source.path(), |engine| Row::Delivery(replayed(engine, second)).key());
+    assert_eq!((report.events, report.deliveries, report.pending, report.lost), (3, 4, 3, 0), "{report:#?}");
+}
+
+#[test]
+fn a_delivery_that_was_made_with_its_event_and_is_passed_over_is_kept() {
+    let (source, second) = stored();
+    let first = DeliveryId::from_u128(second.as_u128() + 1);
+    let report = repaired(source.path(), |_| Row::Delivery(first).key());
     assert_eq!((report.events, report.deliveries, report.pending, report.lost), (3, 4, 3, 0), "{report:#?}");
 }
