@@ -155,7 +155,7 @@ struct Rebuild<'a> {
     counted: HashMap<EndpointId, Counted>,
     /// By what is kept; for want of better.
     totals: Totals,
-    /// Deliveries whose record is lost, with what led to them, until they are made again.
+    /// Deliveries whose record is lost, with what led to them, until they are kept after all or made again.
     traces: HashMap<DeliveryId, Trace>,
     /// The greatest id of all that was ever named.
     greatest: u128,
@@ -219,6 +219,14 @@ impl<'a> Rebuild<'a> {
         let key = row.key();
         let value = codec::encode(&key, record, tail).map_err(|error| RepairError::Write(error.to_string()))?;
         self.output.put(key, value)
+    }
+
+    /// Writes a record that was cut into rows.
+    fn put_rows(&mut self, rows: Result<Vec<Entry>, StoreError>) -> Result<(), RepairError> {
+        for Entry { key, value } in rows.map_err(|error| RepairError::Write(error.to_string()))? {
+            self.output.put(key, value)?;
+        }
+        Ok(())
     }
 
     fn lose(&mut self, what: Lost, id: &impl ToString, text: impl Into<String>) {

@@ -9,7 +9,7 @@ use crate::{
         attempt::{Attempt, AttemptError, ErrorKind, Outcome, Timing, Trigger},
         delivery::DeliveryStatus,
         event::Event,
-        ids::DeliveryId,
+        ids::{DeliveryId, EventKey},
     },
     store::{
         delivery_rows::index_rows,
@@ -53,10 +53,7 @@ impl<'a> Rebuild<'a> {
         let mut missing: Vec<_> = self.traces.iter().map(|(id, trace)| (*id, trace.event)).collect();
         missing.sort_unstable();
         for (id, key) in missing {
-            let Some(event) = self.kept_event(key)?.filter(|event| !is_in_block(event, id)) else { continue };
-            if self.delivery(&mut Walk::of_delivery(self.engine, id), id, None, Some(&event))? {
-                self.output.put(Row::Extra(key, id).key(), Vec::new())?;
-            }
+            self.extra(key, id, None)?;
         }
         Ok(())
     }
@@ -68,11 +65,20 @@ impl<'a> Rebuild<'a> {
             if self.output.get(&Row::Delivery(id).key())?.is_some() {
                 continue;
             }
-            let Some(event) = self.kept_event(key)?.filter(|event| !is_in_block(event, id)) else { continue };
-            let Some(entry) = self.passed_over(id) else { continue };
-            if self.delivery(&mut Walk::of_delivery(self.engine, id), id, Some(&entry), Some(&event))? {
-                self.output.put(Row::Extra(key, id).key(), Vec::new())?;
+            if let Some(entry) = self.passed_over(id) {
+                self.extra(key, id, Some(&entry))?;
             }
+        }
+        Ok(())
+    }
+
+    /// A replayed delivery that the walk did not meet, with the link from its event, if that is kept.
+    fn extra(&mut self, key: EventKey, id: DeliveryId, entry: Option<&Entry>) -> Result<(), RepairError> {
+        let event = self.kept_event(key)?.filter(|event| !is_in_block(event, id));
+        if let Some(event) = event
+            && self.delivery(&mut Walk::of_delivery(self.engine, id), id, entry, Some(&event))?
+        {
+            self.output.put(Row::Extra(key, id).key(), Vec::new())?;
         }
         Ok(())
     }
@@ -248,11 +254,7 @@ impl<'a> Rebuild<'a> {
         let started_at = stored.delivery.created_at;
         let attempt = Attempt { number, trigger: Trigger::Schedule, started_at, outcome: Arc::new(outcome) };
         let packed = pack_attempt(&attempt).map_err(|error| RepairError::Write(error.to_string()))?;
-        let rows = long::cut(&Row::Attempt(stored.delivery.id, number), &packed, long::PART);
-        for Entry { key, value } in rows.map_err(|error| RepairError::Write(error.to_string()))? {
-            self.output.put(key, value)?;
-        }
-        Ok(())
+        self.put_rows(long::cut(&Row::Attempt(stored.delivery.id, number), &packed, long::PART))
     }
 
     fn attempts_of(&mut self, walk: &mut Walk<'a>, id: DeliveryId) -> Vec<LongRecord> {

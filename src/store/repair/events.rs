@@ -164,11 +164,7 @@ impl<'a> Rebuild<'a> {
         stored.endpoints.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         if lies_apart && kept > 0 {
             let endpoints = std::mem::take(&mut stored.endpoints);
-            let rows =
-                recipients::rows(event.key, &endpoints).map_err(|error| RepairError::Write(error.to_string()))?;
-            for Entry { key, value } in rows {
-                self.output.put(key, value)?;
-            }
+            self.put_rows(recipients::rows(event.key, &endpoints))?;
         }
         self.put(&row, &stored, inline)
     }
