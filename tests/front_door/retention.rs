@@ -80,9 +80,17 @@ fn a_quota_refuses_producers_and_prunes_the_oldest_of_what_is_completed() {
     status(&endpoint, "paused");
     let held = api.event_of("batch.failed", &json!({}));
     let mut number = 0;
-    while post(&api, number) == 202 {
-        number += 1;
-        assert!(number < 5_000, "the store never was full");
+    // At the edge sled may free a segment just after a refusal: then there is room for some more.
+    let is_accepting = || metric(&api, "mythichooks_store_accepting") != Some(0);
+    let mut posts = 0;
+    loop {
+        match post(&api, number) {
+            202 => number += 1,
+            _ if is_accepting() => {}
+            _ => break,
+        }
+        posts += 1;
+        assert!(posts < 5_000, "the store never was full");
     }
     assert!(number > 100, "only {number} fitted");
     clock.advance(Duration::from_secs(60));
