@@ -103,8 +103,18 @@ pub struct SecretRing {
     platform_from: u32,
 }
 
-/// Rotations within one overlap keep so many old secrets; the oldest goes first.
+/// So many old secrets of an endpoint can sign at a time: each is one more signature in every request, and one more
+/// request to a receiver that refuses them all.
 const MOST_OLDER: usize = 4;
+
+/// A secret cannot be rotated now: that would end the overlap of an older one before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{MOST_OLDER} older secrets of the endpoint still sign, the first of them until {until}; an overlap of 0s ends them all"
+)]
+pub struct TooManyOverlaps {
+    until: Timestamp,
+}
 
 impl SecretRing {
     /// The ring of a new endpoint.
@@ -145,15 +155,32 @@ impl SecretRing {
         self.live_at(now).find(|live| live.generation >= generation).unwrap_or(&self.newest)
     }
 
-    /// Makes `secret` the newest; the one before signs beside it until `overlap_end`.
-    pub fn rotate(&mut self, secret: SigningSecret, now: Timestamp, overlap_end: Timestamp) {
+    /// Makes `secret` the newest; the one before signs beside it until `overlap_end`, and those before that for as long
+    /// as was said when they were replaced. An overlap that has no length ends them all: a secret that leaked is no use
+    /// from then on, whichever it was.
+    ///
+    /// # Errors
+    /// As many sign as can: another overlap has to end first.
+    pub fn rotate(
+        &mut self,
+        secret: SigningSecret,
+        now: Timestamp,
+        overlap_end: Timestamp,
+    ) -> Result<(), TooManyOverlaps> {
+        if overlap_end <= now {
+            self.older.clear();
+        }
+        self.older.retain(|old| old.until.is_some_and(|until| now < until));
+        if self.older.len() >= MOST_OLDER
+            && let Some(until) = self.older.iter().filter_map(|old| old.until).min()
+        {
+            return Err(TooManyOverlaps { until });
+        }
         let generation = self.newest.generation.saturating_add(1);
         let mut previous = std::mem::replace(&mut self.newest, LiveSecret { secret, generation, until: None });
         previous.until = Some(overlap_end);
         self.older.push(previous);
-        self.older.retain(|old| old.until.is_some_and(|until| now < until));
-        let surplus = self.older.len().saturating_sub(MOST_OLDER);
-        self.older.drain(..surplus);
+        Ok(())
     }
 
     /// Whether a 2xx to a platform signature of this generation would be news.
@@ -208,7 +235,7 @@ mod tests {
     fn an_overlap_signs_with_both_and_the_platform_header_follows_the_receiver() {
         let at = Timestamp::from_seconds;
         let mut ring = SecretRing::new(secret(1));
-        ring.rotate(secret(2), at(100), at(200));
+        ring.rotate(secret(2), at(100), at(200)).unwrap();
         assert_eq!(ring.live_at(at(150)).count(), 2);
         assert_eq!(ring.platform_at(at(150)).generation, 1);
         assert_eq!(ring.newer_than(1, at(150)).map(|live| live.generation), Some(2));
@@ -219,7 +246,27 @@ mod tests {
         assert!(!ring.taken_by_receiver(2));
         assert_eq!(ring.platform_at(at(150)).generation, 2);
         assert_eq!(ring.live_at(at(150)).count(), 2, "Standard Webhooks keeps both");
-        ring.rotate(secret(3), at(160), at(160));
-        assert_eq!(ring.live_at(at(161)).map(|live| live.generation).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn an_overlap_lasts_as_long_as_was_said_unless_all_are_ended() {
+        let at = Timestamp::from_seconds;
+        let live = |ring: &SecretRing, now| ring.live_at(at(now)).map(|live| live.generation).collect::<Vec<_>>();
+        let mut ring = SecretRing::new(secret(1));
+        ring.rotate(secret(2), at(100), at(400)).unwrap();
+        ring.rotate(secret(3), at(110), at(200)).unwrap();
+        assert_eq!(live(&ring, 150), [1, 2, 3]);
+        assert_eq!(live(&ring, 250), [1, 3]);
+        for (byte, now) in (4..).zip([120, 130]) {
+            ring.rotate(secret(byte), at(now), at(500)).unwrap();
+        }
+        let before = ring.clone();
+        assert_eq!(ring.rotate(secret(6), at(140), at(500)), Err(TooManyOverlaps { until: at(200) }));
+        assert_eq!(ring, before);
+        ring.rotate(secret(6), at(200), at(500)).unwrap();
+        assert_eq!(live(&ring, 201), [1, 3, 4, 5, 6]);
+        ring.rotate(secret(7), at(210), at(210)).unwrap();
+        assert_eq!(live(&ring, 210), [7]);
+        assert_eq!(ring.platform_at(at(210)).generation, 7);
     }
 }

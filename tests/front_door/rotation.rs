@@ -166,6 +166,40 @@ fn without_an_overlap_the_new_secret_is_used_at_once() {
 }
 
 #[test]
+fn a_rotation_without_an_overlap_ends_those_before_it() {
+    let server = Server::start();
+    let api = server.admin();
+    let receiver = Receiver::ok();
+    let endpoint = api.endpoint(&receiver.url());
+    let first = endpoint["secret"].as_str().unwrap().to_owned();
+    let second = rotate(&api, &endpoint, &json!({"overlap": "24h"}));
+    let third = rotate(&api, &endpoint, &json!({"overlap": "0s"}));
+    let event = api.event();
+    api.delivery_in(&event, "delivered");
+    let request = receiver.requests().pop().unwrap();
+    assert!(sign::platform_verifies(&third, &request));
+    assert_eq!(sign::standard_matches(&third, &request), 1);
+    assert_eq!(sign::standard_matches(&first, &request) + sign::standard_matches(&second, &request), 0);
+}
+
+#[test]
+fn no_rotation_ends_an_overlap_that_was_promised() {
+    let server = Server::start();
+    let api = server.admin();
+    let endpoint = api.endpoint_with("http://127.0.0.1:9/", &json!({"secret": sign::secret(1)}));
+    let secrets = [(); 4].map(|()| rotate(&api, &endpoint, &json!({})));
+    let path = format!("/v1/endpoints/{}/rotate-secret", id(&endpoint));
+    let problem = api.post(&path, &json!({"overlap": "1s"})).problem(409);
+    assert_eq!(problem["pointer"], "/overlap");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("4 older secrets") && detail.contains("an overlap of 0s ends them all"), "{detail}");
+    let shown = api.get(&format!("/v1/endpoints/{}/secret", id(&endpoint))).expect(200);
+    assert_eq!(shown["secret"], secrets[3], "a refused rotation changed the secret");
+    rotate(&api, &endpoint, &json!({"overlap": "0s"}));
+    rotate(&api, &endpoint, &json!({}));
+}
+
+#[test]
 fn the_switch_outlives_a_crash() {
     let mut server = Server::setup().schedule("1h").start();
     let api = server.admin();

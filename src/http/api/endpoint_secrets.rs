@@ -7,7 +7,12 @@ use utoipa::ToSchema;
 
 use super::endpoints::find;
 use crate::{
-    domain::{duration::HumanDuration, ids::EndpointId, signature::SigningSecret, time::Timestamp},
+    domain::{
+        duration::HumanDuration,
+        ids::EndpointId,
+        signature::{SigningSecret, TooManyOverlaps},
+        time::Timestamp,
+    },
     http::{
         Api, answer,
         auth::{Caller, CanChange},
@@ -33,7 +38,8 @@ pub struct Secret {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"overlap": "24h"}))]
 pub struct Rotation {
-    /// How long the old secret signs beside the new one: `0s` to `30d`; `24h`, if left out.
+    /// How long the old secret signs beside the new one: `0s` to `30d`; `24h`, if left out. `0s` ends the overlaps of
+    /// earlier rotations too.
     #[schema(inline)]
     overlap: Option<Overlap>,
     /// The new secret; one is made, if left out.
@@ -73,12 +79,14 @@ pub async fn read(api: &Api, caller: &Caller<CanChange>, id: EndpointId) -> Resu
 /// Rotate an endpoint's secret
 ///
 /// Until the overlap ends, `webhook-signature` has a signature of each secret, and `X-MythicDot-Signature` is the old
-/// one's until the receiver refuses it.
+/// one's until the receiver refuses it. A rotation within an overlap adds a secret; the older ones sign for as long as
+/// was said.
 #[utoipa::path(post, path = "/v1/endpoints/{id}/rotate-secret", tag = "endpoints", operation_id = "rotateEndpointSecret",
     params(("id" = EndpointIdText, Path, description = "The endpoint's id.")),
     request_body = Option<Rotation>,
     responses(
         (status = 200, description = "The new secret.", body = Rotated),
+        (status = 409, description = "Four older secrets still sign, and the overlap is not `0s`."),
         (status = 422, description = "It is the secret that the endpoint has already."),
     ))]
 pub async fn rotate(
@@ -117,12 +125,16 @@ pub async fn renew(
         if endpoint.secrets.newest().secret == new {
             return Err(Problem::refused("/secret", "it is the secret that the endpoint has already"));
         }
-        endpoint.secrets.rotate(new, now, overlap_end);
+        endpoint.secrets.rotate(new, now, overlap_end).map_err(too_many)?;
         endpoint.updated_at = now;
         Ok(())
     });
     changed.await?.ok_or_else(|| Problem::not_found("endpoint"))??;
     Ok((secret, overlap_end))
+}
+
+fn too_many(error: TooManyOverlaps) -> Problem {
+    Problem::field(Kind::Conflict, "/overlap", error.to_string())
 }
 
 /// A secret of fresh random bytes.

@@ -64,7 +64,7 @@ fn form_page(page: &Page, endpoint: &Endpoint, overlap: &str, errors: &FormError
             }
             div.aside.sec {
                 div { h2 { "Nothing is missed" } p { "During the overlap each request carries both signatures. A receiver that refuses the old one gets the same delivery again at once, under the new one." } }
-                div { h2 { "If it leaked" } p { "Take an overlap of 0s: the old secret signs nothing more from now on." } }
+                div { h2 { "If it leaked" } p { "Take an overlap of 0s: no older secret signs anything from now on." } }
             }
         }
     };
