@@ -120,6 +120,7 @@ impl Filled {
             object: Bytes::from(payload::object(payload::UNSTAMPED)),
             endpoints: vec![self.endpoint],
             test: false,
+            repeat_only: false,
         });
         self.store.accept(new.collect()).await.unwrap()
     }

@@ -273,6 +273,9 @@ impl From<AcceptError> for Problem {
             AcceptError::Conflict { what, .. } => {
                 Self::new(Kind::Conflict, format!("this {what} was used with other content before"))
             }
+            AcceptError::NotRepeated { .. } => {
+                Self::new(Kind::Unprocessable, "the catalog does not take this event, and it was not accepted before")
+            }
         }
     }
 }

@@ -42,6 +42,9 @@ fn accept_one(work: &mut Work, index: usize, new: NewEvent) -> Result<Accepted, 
     if let Some(event) = find_repeated(work, index, &new)? {
         return Ok(Accepted { event, repeated: true });
     }
+    if new.repeat_only {
+        return Err(AcceptError::NotRepeated { index });
+    }
     let event = store(work, new)?;
     Ok(Accepted { event, repeated: false })
 }

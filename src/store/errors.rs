@@ -101,6 +101,12 @@ pub enum AcceptError {
         /// `id` or `Idempotency-Key`.
         what: &'static str,
     },
+    /// The event at this index repeats none, and was to be accepted only if it did.
+    #[error("event {index} was not accepted before")]
+    NotRepeated {
+        /// Counts from 0.
+        index: usize,
+    },
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -62,6 +62,8 @@ pub struct NewEvent {
     pub endpoints: Vec<EndpointId>,
     /// A test of the one endpoint: a single attempt with `Trigger::Test`, by a due row.
     pub test: bool,
+    /// Is not accepted unless it repeats an event that was: the catalog has changed since then.
+    pub repeat_only: bool,
 }
 
 /// An accepted event.

@@ -58,6 +58,43 @@ fn an_idempotency_key_does_the_same() {
     assert_eq!(receiver.count(), 2);
 }
 
+/// A producer that lost the 202 asks again after the catalog changed: its event was accepted all the same.
+#[test]
+fn a_change_of_the_catalog_does_not_disown_what_was_accepted() {
+    let server = Server::start();
+    let api = server.admin();
+    let entry = json!({"name": "invoice.paid", "description": "", "example": {}});
+    let by_id = json!({"id": "evt_paid-1", "type": "invoice.paid", "data": {"object": {"n": 1}}});
+    let by_key = json!({"type": "invoice.paid", "data": {"object": {"n": 2}}});
+    let batch = json!({"events": [by_id, {"type": "batch.completed", "data": {"object": {}}}]});
+    let other = json!({"id": "evt_paid-1", "type": "invoice.paid", "data": {"object": {"n": 3}}});
+    let unheard = json!({"id": "evt_paid-2", "type": "invoice.paid", "data": {"object": {"n": 1}}});
+    let strict = json!({
+        "description": "", "example": {"sum": 1}, "schema": {"required": ["sum"]}, "enforce_schema": true,
+    });
+    api.post("/v1/event-types", &entry).expect(201);
+    api.post("/v1/events", &by_id).expect(202);
+    with_key(&api, "job-1", &by_key).expect(202);
+    for (change, pointer) in [("stricter", "/data/object"), ("gone", "/type")] {
+        if change == "gone" {
+            api.delete("/v1/event-types/invoice.paid").expect(204);
+        } else {
+            api.send("PUT", "/v1/event-types/invoice.paid", &strict).expect(200);
+        }
+        assert_eq!(api.post("/v1/events", &by_id).expect(200)["id"], "evt_paid-1", "{change}");
+        with_key(&api, "job-1", &by_key).expect(200);
+        api.post("/v1/events/batch", &batch).expect(202);
+        api.post("/v1/events", &other).problem(409);
+        assert_eq!(api.post("/v1/events", &unheard).problem(422)["pointer"], pointer);
+        assert_eq!(with_key(&api, "job-2", &by_key).problem(422)["pointer"], pointer);
+        let mixed = json!({"events": [by_id, unheard]});
+        let problem = api.post("/v1/events/batch", &mixed).problem(422);
+        assert_eq!(problem["pointer"], format!("/events/1{pointer}"), "{problem}");
+    }
+    api.get("/v1/events/evt_paid-2").problem(404);
+    assert_eq!(api.list("/v1/events?type=invoice.paid").len(), 2);
+}
+
 #[test]
 fn many_at_once_with_one_key_make_one_event() {
     let server = Server::start();

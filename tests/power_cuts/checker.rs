@@ -135,6 +135,7 @@ fn accept(store: &Store, object: &str) -> Checked<Event> {
         object: Bytes::copy_from_slice(object.as_bytes()),
         endpoints: store.endpoints().map_err(|error| error.to_string())?.iter().map(|endpoint| endpoint.id).collect(),
         test: false,
+        repeat_only: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let accepted = runtime.block_on(store.accept(vec![new])).map_err(|error| error.to_string())?;

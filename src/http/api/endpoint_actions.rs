@@ -105,6 +105,7 @@ pub async fn send_test(
         object: entry.event_type.example.clone().into(),
         endpoints: vec![endpoint.id],
         test: true,
+        repeat_only: false,
     };
     let details = entry.event_type.name.as_str();
     api.store().audit(caller.audit("endpoint.tested", &endpoint.id, Some(&endpoint.account), details)).await?;

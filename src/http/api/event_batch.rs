@@ -1,12 +1,14 @@
 //! `POST /v1/events/batch`: up to 1,000 events, all or none, in one commit. What is wrong with one names its index.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     events::AcceptedEvent,
-    posted_event::{PostedEvent, idempotency_key, new_event},
+    posted_event::{PostedEvent, Prepared, idempotency_key, prepare},
 };
 use crate::{
     http::{
@@ -62,19 +64,21 @@ pub async fn create(
     let BatchBytes(body) = body;
     let key = idempotency_key(&request)?;
     let PostedBatch { events: Items(posted) } = parse(&body)?;
-    let mut events = Vec::with_capacity(posted.len());
+    let below = |problem: Problem, index: usize| problem.below(&format!("/events/{index}"));
+    let (mut events, mut refusals) = (Vec::with_capacity(posted.len()), HashMap::new());
     for (index, Object(posted)) in posted.into_iter().enumerate() {
-        let event = new_event(&api, &caller, &body, posted, key, Some(index));
-        events.push(event.map_err(|problem| problem.below(&format!("/events/{index}")))?);
+        let prepared = prepare(&api, &caller, &body, posted, key, Some(index));
+        let Prepared { event, refusal } = prepared.map_err(|problem| below(problem, index))?;
+        events.push(event);
+        refusals.extend(refusal.map(|refusal| (index, refusal)));
     }
     let accepted = api.store().accept(events).await.map_err(|error| match error {
+        AcceptError::NotRepeated { index } => {
+            below(refusals.remove(&index).unwrap_or_else(|| AcceptError::NotRepeated { index }.into()), index)
+        }
         AcceptError::Conflict { index, what } => {
             let problem = Problem::from(AcceptError::Conflict { index, what });
-            if problem.pointer().is_some() {
-                problem.below(&format!("/events/{index}"))
-            } else {
-                problem.at(format!("/events/{index}"))
-            }
+            if problem.pointer().is_some() { below(problem, index) } else { problem.at(format!("/events/{index}")) }
         }
         AcceptError::Store(error) => error.into(),
     })?;

@@ -18,7 +18,7 @@ use crate::{
         problem::{Kind, Problem},
         text::{AccountText, EventIdText, EventTypeText, Text},
     },
-    store::{Accepted, NewEvent},
+    store::{AcceptError, Accepted, NewEvent},
 };
 
 /// The last second that has a text of RFC 3339 with every offset.
@@ -71,23 +71,45 @@ pub async fn post(
     body: &Bytes,
     idempotency_key: Option<&[u8]>,
 ) -> Result<Accepted, Problem> {
-    let event = new_event(api, caller, body, parse(body)?, idempotency_key, None)?;
-    let mut accepted = api.store().accept(vec![event]).await?;
+    let Prepared { event, refusal } = prepare(api, caller, body, parse(body)?, idempotency_key, None)?;
+    let accepted = api.store().accept(vec![event]).await;
+    let mut accepted = accepted.map_err(|error| match (error, refusal) {
+        (AcceptError::NotRepeated { .. }, Some(refusal)) => refusal,
+        (error, _) => error.into(),
+    })?;
     accepted.pop().ok_or_else(|| Problem::new(Kind::Unavailable, "try again"))
 }
 
+/// A posted event on its way to the store.
+pub struct Prepared {
+    /// The event.
+    pub event: NewEvent,
+    /// Why it is refused, unless it repeats one that was accepted before the catalog changed: then its producer only wants
+    /// to know that it was heard.
+    pub refusal: Option<Problem>,
+}
+
 /// Checks what a posted event means and matches it with the endpoints that get it. `index`: its place in a batch.
-pub fn new_event(
+///
+/// # Errors
+/// It is not to be accepted, whether it was before or not.
+pub fn prepare(
     api: &Api,
     caller: &Caller<CanPost>,
     body: &Bytes,
     posted: PostedEvent<'_>,
     idempotency_key: Option<&[u8]>,
     index: Option<usize>,
-) -> Result<NewEvent, Problem> {
-    let CheckedEvent { event_type, account, object, id, created } = check(api, caller, posted)?;
+) -> Result<Prepared, Problem> {
+    let event = read(api, caller, posted)?;
+    let refusal = ask_catalog(api, &event).err();
+    let CheckedEvent { event_type, account, object, id, created } = event;
+    let refusal = match refusal {
+        Some(problem) if id.is_none() && idempotency_key.is_none() => return Err(problem),
+        refusal => refusal,
+    };
     let endpoints = api.registry().snapshot().matching(&account, &event_type);
-    Ok(NewEvent {
+    let event = NewEvent {
         id,
         idempotency: idempotency_key.map(|key| scoped(&account, key, index)),
         created,
@@ -96,7 +118,9 @@ pub fn new_event(
         account,
         endpoints,
         test: false,
-    })
+        repeat_only: refusal.is_some(),
+    };
+    Ok(Prepared { event, refusal })
 }
 
 /// A posted event that may be accepted.
@@ -115,6 +139,12 @@ pub struct CheckedEvent<'a> {
 /// # Errors
 /// It is not to be accepted.
 pub fn check<'a, R>(api: &Api, caller: &Caller<R>, posted: PostedEvent<'a>) -> Result<CheckedEvent<'a>, Problem> {
+    let event = read(api, caller, posted)?;
+    ask_catalog(api, &event)?;
+    Ok(event)
+}
+
+fn read<'a, R>(api: &Api, caller: &Caller<R>, posted: PostedEvent<'a>) -> Result<CheckedEvent<'a>, Problem> {
     let PostedEvent { r#type: Text(event_type), data: Object(PostedData { object }), id, created, account } = posted;
     let object = object.get();
     if !object.starts_with('{') {
@@ -125,12 +155,6 @@ pub fn check<'a, R>(api: &Api, caller: &Caller<R>, posted: PostedEvent<'a>) -> R
         return Err(Problem::field(Kind::TooLarge, "/data/object", format!("may have {limit} bytes at most")));
     }
     let account = caller.account_for(account.map(|Text(account)| account)).map_err(|problem| problem.at("/account"))?;
-    let Some(entry) = api.catalog().get(&event_type) else {
-        return Err(Problem::refused("/type", format!("the catalog has no event type `{event_type}`")));
-    };
-    entry
-        .enforce(object)
-        .map_err(|violation| Problem::refused(format!("/data/object{}", violation.pointer), violation.message))?;
     Ok(CheckedEvent {
         event_type,
         account,
@@ -138,6 +162,16 @@ pub fn check<'a, R>(api: &Api, caller: &Caller<R>, posted: PostedEvent<'a>) -> R
         id: id.map(|Text(id)| id),
         created: created.map(|seconds| Timestamp::from_seconds(seconds.get())),
     })
+}
+
+fn ask_catalog(api: &Api, event: &CheckedEvent) -> Result<(), Problem> {
+    let event_type = &event.event_type;
+    let Some(entry) = api.catalog().get(event_type) else {
+        return Err(Problem::refused("/type", format!("the catalog has no event type `{event_type}`")));
+    };
+    entry
+        .enforce(event.object)
+        .map_err(|violation| Problem::refused(format!("/data/object{}", violation.pointer), violation.message))
 }
 
 /// The `Idempotency-Key` of a request.

@@ -178,6 +178,7 @@ impl Bench {
                 assert!(accepted.iter().all(|accepted| accepted.repeated), "acknowledged, though its batch failed");
             }
             Err(AcceptError::Conflict { index, .. }) => self.expect_conflict(&post, index),
+            Err(error @ AcceptError::NotRepeated { .. }) => panic!("{error}"),
             Err(AcceptError::Store(_)) => {
                 let newest = PageRequest { limit: 10, after: None };
                 let mut found = self.store().events(&EventFilter::default(), newest).unwrap().items;

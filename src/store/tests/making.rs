@@ -60,6 +60,7 @@ pub fn event(endpoints: &[EndpointId], object: &str) -> NewEvent {
         object: Bytes::copy_from_slice(object.as_bytes()),
         endpoints: endpoints.to_vec(),
         test: false,
+        repeat_only: false,
     }
 }
 

@@ -95,6 +95,7 @@ impl Model {
             account: account(post.account),
             created: post.created.map(Timestamp::from_seconds),
             test: post.test,
+            repeat_only: false,
             ..making::event(&of_account, &object)
         }
     }
