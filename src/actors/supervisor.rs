@@ -104,6 +104,10 @@ impl Actor for Supervisor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(64);
+        // Of a start that failed before this actor had a turn: actix gives it one when it is dropped.
+        if self.shared.is_stopping() {
+            return;
+        }
         for child in [Child::EndpointRegistry, Child::AuditLog, Child::RetryTimer] {
             self.start_child(child);
         }

@@ -22,7 +22,7 @@ use super::{
     output::{Output, remark},
     progress::Progress,
 };
-use crate::store::backup::{ArchiveManifest, ArchiveReader, Trailer};
+use crate::store::backup::{ArchiveManifest, ArchiveReader, Trailer, is_begun};
 
 /// The server sends something within this time, or is given up.
 const LONGEST_SILENCE: Duration = Duration::from_mins(2);
@@ -45,9 +45,7 @@ impl BackupArgs {
     /// Takes the copy.
     pub async fn run(self, connection: &ConnectionArgs) -> Result<(), CliError> {
         let file = (self.file != Path::new("-")).then_some(self.file);
-        if let Some(file) = file.as_ref().filter(|file| !self.force && file.exists()) {
-            return Err(CliError::Failed(format!("{} is there already; --force replaces it", file.display())));
-        }
+        let file = file.map(|file| target(file, self.force)).transpose()?;
         let client = ApiClient::new(connection)?;
         let mut response = client.download(&["v1", "backup"]).await?;
         let partial = file.as_deref().map(Partial::create).transpose()?;
@@ -73,6 +71,25 @@ impl BackupArgs {
         ));
         Ok(())
     }
+}
+
+/// The file that the copy is to become: that behind a link, and nothing but a file.
+fn target(file: PathBuf, force: bool) -> Result<PathBuf, CliError> {
+    let found = match fs::symlink_metadata(&file) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(file),
+        Err(error) => return Err(CliError::file(file, error)),
+    };
+    if !force {
+        return Err(CliError::Failed(format!("{} is there already; --force replaces it", file.display())));
+    }
+    let target =
+        if found.is_symlink() { fs::canonicalize(&file).map_err(|error| CliError::file(&file, error))? } else { file };
+    if !target.is_file() {
+        let message = "is no regular file, and is not replaced; `-` writes to standard output";
+        return Err(CliError::Failed(format!("{} {message}", target.display())));
+    }
+    Ok(target)
 }
 
 /// Hands on what comes, until all of it came or nobody takes it any more.
@@ -176,14 +193,17 @@ struct Partial {
 }
 
 impl Partial {
-    /// `FILE.partial`, for its owner alone. What an earlier death left there is replaced.
+    /// `FILE.partial`, for its owner alone. What an earlier death left there is replaced, and nothing else.
     fn create(file: &Path) -> Result<Self, CliError> {
         let mut path = file.as_os_str().to_owned();
         path.push(".partial");
         let path = PathBuf::from(path);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(CliError::file(path, error)),
-            _ => {}
+        if fs::symlink_metadata(&path).is_ok() {
+            if !is_begun(&path).map_err(|error| CliError::file(&path, error))? {
+                let message = "is in the way, and is no backup that was broken off";
+                return Err(CliError::Failed(format!("{} {message}", path.display())));
+            }
+            fs::remove_file(&path).map_err(|error| CliError::file(&path, error))?;
         }
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = opened.map_err(|error| CliError::file(&path, error))?;

@@ -32,7 +32,7 @@ The secret is what `endpoint create` showed and `endpoint secret` shows. While a
 both, one a line. A server sends to a receiver on its own machine only if its flags allow plain HTTP and this network.")]
 pub struct ListenArgs {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000", value_parser = parse_address)]
     listen: String,
 
     /// Write the bound address to this file
@@ -103,12 +103,22 @@ fn parse_status(text: &str) -> Result<StatusCode, String> {
     code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or_else(|| "must be 200 to 999".to_owned())
 }
 
+fn parse_address(text: &str) -> Result<String, String> {
+    if is_address(text) { Ok(text.to_owned()) } else { Err("must be ADDRESS:PORT".to_owned()) }
+}
+
 fn parse_retry_after(text: &str) -> Result<String, String> {
     let seconds = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if seconds || httpdate::parse_http_date(text).is_ok() {
         return Ok(text.to_owned());
     }
     Err("must be seconds, or a date like `Sun, 06 Nov 1994 08:49:37 GMT`".to_owned())
+}
+
+/// Whether this is an address and a port, as far as can be seen without a look-up.
+pub fn is_address(text: &str) -> bool {
+    let is_unix = text.starts_with("unix:");
+    !is_unix && text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 /// Binds the address and tells it in `file`, whole or not at all.

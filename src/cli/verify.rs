@@ -45,7 +45,7 @@ pub struct VerifyArgs {
     /// Check this backup instead: its checksums, counts and digest, and the rows in it against each other
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     backup: Option<PathBuf>,
-    /// Where the backup's rows are put for that [default: the system's directory for temporary files]
+    /// Where the backup's rows are put for that, a directory that is there [default: the system's directory for temporary files]
     #[arg(long, value_name = "DIR", requires = "backup")]
     scratch_dir: Option<PathBuf>,
     /// Print the report as JSON, with up to 10,000 findings, and no progress
@@ -62,7 +62,10 @@ impl VerifyArgs {
             drop(bar);
             return self.tell(&report, None);
         };
-        let scratch = self.scratch_dir.clone().unwrap_or_else(std::env::temp_dir).join(scratch_name()?);
+        let scratch = self.scratch_dir.clone().unwrap_or_else(std::env::temp_dir);
+        // A directory that was made for it alone would be left behind.
+        scratch.read_dir().map_err(|error| CliError::file(&scratch, error))?;
+        let scratch = scratch.join(scratch_name()?);
         let checked = check_archive(restore::open(backup)?, &scratch);
         let mut checked = checked.map_err(|error| CliError::Failed(format!("{}: {error}", backup.display())))?;
         let report = checked.report.take().unwrap_or_default();

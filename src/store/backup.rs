@@ -21,7 +21,7 @@ use super::{
     keys::Row,
     stored::Meta,
 };
-pub use archive::{ArchiveError, ArchiveManifest, Counts, Tally, Trailer};
+pub use archive::{ArchiveError, ArchiveManifest, Counts, Tally, Trailer, is_begun};
 pub use reading::ArchiveReader;
 pub use restore::{RestoreError, RestoreOptions, Restored, check_archive, restore};
 use writing::ArchiveWriter;

@@ -81,6 +81,11 @@ pub fn holds_a_store(directory: &Path) -> Result<bool, OpenError> {
     path.try_exists().map_err(io_at(&path))
 }
 
+/// Refuses a directory without a store, before anything is left in it.
+pub fn demand_a_store(directory: &Path) -> Result<(), OpenError> {
+    if holds_a_store(directory)? { Ok(()) } else { Err(OpenError::Missing(directory.to_owned())) }
+}
+
 /// Makes an empty store in the directory.
 pub fn create(directory: &Path, kind: EngineKind, cache: u64) -> Result<(), OpenError> {
     let unfinished = begin(directory)?;

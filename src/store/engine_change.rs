@@ -124,10 +124,8 @@ impl std::fmt::Debug for Survey {
 /// There is no store, a process uses it, it cannot be read, there is no room for a copy, or the copy is not the same.
 /// The store is then as it was.
 pub fn change_engine(directory: &Path, to: EngineKind, watch: Watch<'_>) -> Result<EngineChange, EngineChangeError> {
+    directory::demand_a_store(directory)?;
     let _lock = directory::DirectoryLock::take(directory)?;
-    if !directory::holds_a_store(directory)? {
-        return Err(OpenError::Damaged(format!("there is no store in {}", directory.display())).into());
-    }
     let (manifest, old) = directory::open(directory, CACHE)?;
     clear_left_overs(directory, manifest.engine)?;
     if manifest.engine == to {

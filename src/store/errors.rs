@@ -59,6 +59,9 @@ pub enum OpenError {
         /// The one that was asked for.
         asked: super::EngineKind,
     },
+    /// There is none in the data directory.
+    #[error("there is no store in {0}")]
+    Missing(std::path::PathBuf),
     /// It is there, but not whole.
     #[error("the store is damaged: {0}")]
     Damaged(String),

@@ -48,6 +48,9 @@ pub enum RepairError {
     /// The new directory has something in it.
     #[error("{0} is not empty; a repaired store is made in a new directory")]
     NotEmpty(PathBuf),
+    /// The new directory lies in the damaged store, which is to stay as it is.
+    #[error("{0} lies in the damaged store; a repaired one is made elsewhere")]
+    Inside(PathBuf),
     /// No record of it can be read.
     #[error("nothing could be saved: {0}")]
     Nothing(String),
@@ -76,8 +79,9 @@ impl RepairError {
 /// # Errors
 /// See [`RepairError`]; the source is as it was, and what was begun in the new directory is left there.
 pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<RepairReport, RepairError> {
-    if !directory::holds_a_store(source)? {
-        return Err(OpenError::Damaged(format!("there is no store in {}", source.display())).into());
+    directory::demand_a_store(source)?;
+    if lies_in(to, &directory::store_of(source)).map_err(RepairError::io(to))? {
+        return Err(RepairError::Inside(to.to_owned()));
     }
     let _source_lock = directory::DirectoryLock::take(source)?;
     if to.exists() && fs::read_dir(to).map_err(RepairError::io(to))?.next().is_some() {
@@ -102,6 +106,14 @@ pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<R
     report.write(to)?;
     sync_directory(to).map_err(RepairError::io(to))?;
     Ok(report)
+}
+
+/// Whether a path, there or not yet, lies in a directory.
+fn lies_in(path: &Path, directory: &Path) -> io::Result<bool> {
+    let directory = directory.canonicalize()?;
+    let absolute = std::path::absolute(path)?;
+    let made = absolute.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+    Ok(made.is_some_and(|made| made.starts_with(directory)))
 }
 
 /// Makes the rows of the new store out of what the engine still reads.

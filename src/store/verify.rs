@@ -86,9 +86,7 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64);
 /// # Errors
 /// There is none, a process uses it, or it does not open at all. What is wrong inside it is no error but a finding.
 pub fn verify(directory: &Path, on_progress: OnProgress<'_>) -> Result<Report, OpenError> {
-    if !directory::holds_a_store(directory)? {
-        return Err(OpenError::Damaged(format!("there is no store in {}", directory.display())));
-    }
+    directory::demand_a_store(directory)?;
     let _lock = directory::DirectoryLock::take(directory)?;
     let opened = directory::open_as_it_is(directory, CACHE)?;
     let mut report = check_with(&*opened.engine, on_progress);

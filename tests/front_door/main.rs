@@ -49,6 +49,7 @@ mod guard;
 mod guard_names;
 mod held;
 mod isolation;
+mod no_harm;
 mod openapi;
 mod panic;
 mod receivers;

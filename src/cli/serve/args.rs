@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
-use super::super::data_dir::default_data_dir;
+use super::{
+    super::{data_dir::default_data_dir, listen::is_address},
+    logging::LogLevel,
+};
 use crate::{
     actors,
     domain::{byte_size::ByteSize, duration::HumanDuration, endpoint::EndpointDefaults, schedule::RetrySchedule},
@@ -55,7 +58,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MYTHICHOOKS_MAX_ATTEMPTS", value_name = "NUMBER", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_attempts: u32,
     /// Allow requests to addresses of this range, which are refused otherwise (repeatable)
-    #[arg(long, env = "MYTHICHOOKS_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(long, env = "MYTHICHOOKS_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     allow_network: Vec<IpNet>,
     /// Allow endpoints with plain HTTP
     #[arg(long, env = "MYTHICHOOKS_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
@@ -113,9 +116,9 @@ pub struct ServeArgs {
     /// How log lines look
     #[arg(long, env = "MYTHICHOOKS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
-    /// What is logged: error, warn, info, debug or trace, also by module
+    /// What is logged: error, warn, info, debug, trace or off, also by module (`info,mythichooks::store=debug`)
     #[arg(long, env = "MYTHICHOOKS_LOG_LEVEL", value_name = "LEVEL", default_value = "info,actix_server=warn")]
-    pub(super) log_level: String,
+    pub(super) log_level: LogLevel,
 }
 
 impl ServeArgs {
@@ -172,8 +175,15 @@ fn threads(text: &str) -> Result<usize, String> {
 /// Whether the address can be listened on is seen later; here it only has to be one.
 fn listen_address(text: &str) -> Result<String, String> {
     let is_path = text.strip_prefix("unix:").is_some_and(|path| !path.is_empty());
-    let has_port = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    if is_path || has_port { Ok(text.to_owned()) } else { Err("must be ADDRESS:PORT or unix:PATH".to_owned()) }
+    if is_path || is_address(text) { Ok(text.to_owned()) } else { Err("must be ADDRESS:PORT or unix:PATH".to_owned()) }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let is_host = text.parse::<std::net::IpAddr>().is_ok();
+    let without_length =
+        || format!("must be ADDRESS/LENGTH, as in {text}/{}", if text.contains(':') { 128 } else { 32 });
+    let malformed = "must be an IP address, `/` and the number of its leading bits, 0 to 32, or 0 to 128 for IPv6";
+    text.parse().map_err(|_| if is_host { without_length() } else { malformed.to_owned() })
 }
 
 fn request_timeout(text: &str) -> Result<HumanDuration, String> {

@@ -104,13 +104,33 @@ async fn serve(
     outbound: Arc<outbound::Shared>,
     bound: listener::Bound,
 ) -> Result<(), ServeError> {
-    let mut signals = signals::Signals::new()?;
+    let signals = signals::Signals::new()?;
     let actors = Actors::start(store.clone(), clock.clone(), outbound, args.actor_settings())?;
-    let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), settings)?;
-    install_admin_token(args, given_token, &api).await?;
+    let served = async {
+        let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), settings)?;
+        install_admin_token(args, given_token, &api).await?;
+        serve_api(args, &actors, &api, bound, signals).await
+    };
+    let served = served.await;
+    if served.is_err() {
+        // They may have begun to send already.
+        actors.stop_starting();
+        actors.cut_off();
+        actors.come_to_rest(Duration::from_secs(1)).await;
+    }
+    served
+}
 
+/// Serves the API until a signal comes.
+async fn serve_api(
+    args: &ServeArgs,
+    actors: &Actors,
+    api: &Api,
+    bound: listener::Bound,
+    mut signals: signals::Signals,
+) -> Result<(), ServeError> {
     let listen_file = args.listen_file.clone();
-    let (server, address) = listener::start(bound, &api, args.workers)?;
+    let (server, address) = listener::start(bound, api, args.workers)?;
     if let Some(path) = listen_file {
         write_whole(&path, &address).map_err(|error| ServeError::Settings(format!("{}: {error}", path.display())))?;
     }
@@ -124,7 +144,7 @@ async fn serve(
     tracing::info!("stopping: no new work; attempts under way are waited for");
     notify_service_manager(sd_notify::NotifyState::Stopping);
     api.lifecycle().enter(Phase::Stopping);
-    stop(&actors, &handle, &mut signals, args.request_timeout.get().min(LONGEST_GRACE)).await;
+    stop(actors, &handle, &mut signals, args.request_timeout.get().min(LONGEST_GRACE)).await;
     // It ended by the handle above; how does not matter any more.
     let _ = server.await;
     tracing::info!("stopped");

@@ -15,7 +15,9 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Write as _},
-    io,
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
 };
 
 use ulid::Ulid;
@@ -44,6 +46,16 @@ pub const MOST_BLOCK_BYTES: usize = 1 << 20;
 pub const FRAME_HEAD: usize = 9;
 /// Bytes of the digest at the end.
 pub const DIGEST: usize = 32;
+
+/// Whether the file can be the beginning of an archive, however little of one.
+pub fn is_begun(path: &Path) -> io::Result<bool> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let mut begun = Vec::new();
+    File::open(path)?.take(TITLE.len() as u64).read_to_end(&mut begun)?;
+    Ok(TITLE.starts_with(&begun))
+}
 
 /// What an archive says of its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]

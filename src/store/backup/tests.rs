@@ -233,7 +233,7 @@ fn what_is_not_restored_leaves_the_directory_as_it_was() {
     // What a death in the middle of a restoration leaves is no store, and not in the way.
     fs::create_dir_all(target.join("store.unfinished").join("sled")).unwrap();
     fs::write(target.join("lock"), "").unwrap();
-    assert!(matches!(verify(&target, &mut |_, _| {}), Err(OpenError::Damaged(_))));
+    assert!(matches!(verify(&target, &mut |_, _| {}), Err(OpenError::Missing(_))));
     attempt(&archive).unwrap();
     assert!(verify(&target, &mut |_, _| {}).unwrap().is_sound());
     assert!(matches!(attempt(&archive), Err(RestoreError::NotEmpty(_))), "there is a store now");
