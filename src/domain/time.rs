@@ -10,7 +10,7 @@ pub struct Timestamp(i64);
 
 /// A text is not a time of RFC 3339 with an offset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be a time of RFC 3339, like `2026-01-25T00:00:00Z`")]
+#[error("must be a time of RFC 3339 from 1970 on, like `2026-01-25T00:00:00Z`")]
 pub struct TimestampError;
 
 /// 9999-12-30T22:00:00Z, the last time that has a text of RFC 3339 with every offset.
@@ -76,12 +76,38 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        // Stricter than the parser beneath, which knows more forms than RFC 3339 does.
-        let strict = text.is_ascii() && text.len() >= 20 && matches!(text.as_bytes()[10], b'T' | b't');
-        let time: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
-        let millis = time.as_millisecond();
-        if strict && (0..=LAST_MILLIS).contains(&millis) { Ok(Self(millis)) } else { Err(TimestampError) }
+        let (local, fraction, offset) = parts(text).ok_or(TimestampError)?;
+        // More digits than the parser beneath takes are more than a millisecond has.
+        let fraction = fraction.get(..9).unwrap_or(fraction);
+        let point = if fraction.is_empty() { "" } else { "." };
+        match format!("{local}{point}{fraction}{offset}").parse::<jiff::Timestamp>() {
+            Ok(time) => Ok(Self::from_millis(time.as_millisecond())),
+            // Later than the parser knows.
+            Err(_) if local.parse::<jiff::civil::DateTime>().is_ok() => Ok(Self(LAST_MILLIS)),
+            Err(_) => Err(TimestampError),
+        }
     }
+}
+
+/// The parts of a time of RFC 3339 (section 5.6) from 1970 on, by its own year: up to the seconds, the digits of their
+/// fraction, the offset. The parser beneath knows more forms.
+fn parts(text: &str) -> Option<(&str, &str, &str)> {
+    let (local, rest) = text.split_at_checked(19)?;
+    let is_form = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                form => byte.eq_ignore_ascii_case(&form),
+            })
+    };
+    let digits = rest.strip_prefix('.').map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+    let (fraction, offset) = if digits > 0 { rest.get(1..)?.split_at_checked(digits)? } else { ("", rest) };
+    let is_offset = offset.eq_ignore_ascii_case("z")
+        || is_form(offset.replacen('-', "+", 1).as_str(), "+00:00")
+            && offset.get(1..3) <= Some("23")
+            && offset.get(4..) <= Some("59");
+    let is_one = is_form(local, "0000-00-00T00:00:00") && local.get(..4) >= Some("1970") && is_offset;
+    is_one.then_some((local, fraction, offset))
 }
 
 #[cfg(test)]
@@ -95,8 +121,48 @@ mod tests {
         assert_eq!("2024-01-25T01:00:00.12+01:00".parse(), Ok(time));
         assert_eq!(Timestamp::EPOCH.to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
-        for bad in ["", "now", "2024-01-25", "2024-01-25T00:00:00", "1706140800", "2024-13-25T00:00:00Z"] {
-            assert_eq!(bad.parse::<Timestamp>(), Err(TimestampError), "{bad}");
+    }
+
+    #[test]
+    fn every_time_of_the_rfc_from_1970_on_is_read_and_nothing_else() {
+        let read = |text: &str| text.parse().map(Timestamp::as_millis);
+        for (text, millis) in [
+            ("2024-01-25t00:00:00z", 1_706_140_800_000),
+            ("2024-01-25T00:00:00.1234567890123Z", 1_706_140_800_123),
+            ("2024-01-25T00:00:00.9999999999Z", 1_706_140_800_999),
+            ("2024-01-25T23:59:00+23:59", 1_706_140_800_000),
+            ("2024-01-24T19:00:00-05:00", 1_706_140_800_000),
+            ("2016-12-31T23:59:60Z", 1_483_228_799_000),
+            ("1970-01-01T00:00:00+01:00", 0),
+            ("9999-12-31T23:59:59Z", LAST_MILLIS),
+            ("9999-12-31T23:59:59-23:59", LAST_MILLIS),
+        ] {
+            assert_eq!(read(text), Ok(millis), "{text}");
+        }
+        for bad in [
+            "",
+            "now",
+            "2024-01-25",
+            "2024-01-25T00:00:00",
+            "1706140800",
+            "2024-13-25T00:00:00Z",
+            "2024-01-25 00:00:00Z",
+            "2024-01-25T00:00:00.Z",
+            "2024-01-25T00:00:00,5Z",
+            "2024-01-25T00:00Z",
+            "2024-01-25T00:00:00+0100",
+            "2024-01-25T00:00:00+01",
+            "2024-01-25T00:00:00+24:00",
+            "2024-01-25T00:00:00+00:60",
+            "2024-01-25T00:00:00Z[UTC]",
+            "2024-01-25T24:00:00Z",
+            "2024-02-30T00:00:00Z",
+            "1969-12-31T23:30:00-01:00",
+            "+002024-01-25T00:00:00Z",
+            "2024-01-25T00:00:00é",
+            "2024-01-25T00:00:0é",
+        ] {
+            assert_eq!(read(bad), Err(TimestampError), "{bad}");
         }
     }
 

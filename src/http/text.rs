@@ -134,7 +134,10 @@ parsed! {
         |o| o.pattern(Some("^[0-9]+(ms|s|m|h|d)$")).examples(["30s"]);
     TimeText = Timestamp, "Time", "A time of RFC 3339, from 1970 on; in answers in UTC with milliseconds.",
         |o| o.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .pattern(Some("^(19[7-9][0-9]|[2-9][0-9]{3})-"))
+            .pattern(Some(concat!(
+                "^(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?",
+                "([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+            )))
             .examples(["2026-01-25T00:00:00.000Z"]);
 }
 

@@ -171,7 +171,7 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body).map_err(|_| Problem::new(Kind::MalformedBody, "the body is not UTF-8"))?;
     let value = match serde_json::from_str::<Object<T>>(text) {
         Ok(Object(value)) => value,
-        Err(error) if error.is_syntax() || error.is_eof() => {
+        Err(error) if (error.is_syntax() || error.is_eof()) && !is_out_of_range(&error) => {
             return Err(Problem::new(Kind::MalformedBody, format!("the body is not JSON: {error}")));
         }
         Err(_) => return Err(explain::<T>(text)),
@@ -191,6 +191,11 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
 /// 400, with a pointer where a field is at fault.
 pub fn parse_owned<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     parse(body)
+}
+
+/// A number that is JSON, but too large for any type here: the parser takes that for a fault of the syntax.
+fn is_out_of_range(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("number out of range")
 }
 
 fn explain<'a, T: Deserialize<'a>>(text: &'a str) -> Problem {
@@ -285,7 +290,8 @@ mod tests {
             (r#"{"name":"a","number":1.5}"#, field, Some("/number")),
             (r#"{"name":"a","number":11.0}"#, field, Some("/number")),
             (r#"{"name":"a","number":-1.0}"#, field, Some("/number")),
-            (r#"{"name":"a","number":1e400}"#, malformed, None),
+            (r#"{"name":"a","number":1e400}"#, field, Some("/number")),
+            (r#"{"name":1e400}"#, field, Some("/name")),
             (r#"{"name":"a","number":123456789012345678901234567890}"#, field, Some("/number")),
             (r#"{"name":"a","number":"1"}"#, field, Some("/number")),
             (r#"{"name":"a","accounts":[]}"#, field, Some("/accounts")),
