@@ -208,8 +208,23 @@ pub struct Minute {
 }
 
 /// Upper bounds of the latency buckets, in milliseconds; one more bucket holds the rest.
-pub const LATENCY_BUCKETS: [u64; 16] =
+pub const LATENCY_BUCKETS: [u64; 70] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, //
+    12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 90, 100, //
+    120, 140, 160, 180, 200, 250, 300, 350, 400, 450, 500, 600, 700, 800, 900, 1_000, //
+    1_200, 1_400, 1_600, 1_800, 2_000, 2_500, 3_000, 3_500, 4_000, 4_500, 5_000, 6_000, 7_000, 8_000, 9_000,
+    10_000, //
+    12_000, 14_000, 16_000, 18_000, 20_000, 25_000, 30_000, 35_000, 40_000, 45_000, 50_000, 60_000,
+];
+
+/// The buckets of minutes that were written before there were more: each ends where one of today's does.
+const COARSE_BUCKETS: [u64; 16] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000];
+
+/// The bucket of a duration.
+fn bucket_of(millis: u64) -> usize {
+    LATENCY_BUCKETS.partition_point(|bound| *bound < millis)
+}
 
 impl Minute {
     /// Adds another minute's counts.
@@ -220,12 +235,29 @@ impl Minute {
         self.failed += failed;
         self.retried += retried;
         self.attempts += attempts;
-        if !latency.is_empty() {
-            self.latency.resize(LATENCY_BUCKETS.len() + 1, 0);
+        if latency.is_empty() {
+            return;
         }
-        for (sum, count) in self.latency.iter_mut().zip(latency) {
-            *sum += count;
+        self.have_all_buckets();
+        let coarse = latency.len() == COARSE_BUCKETS.len() + 1;
+        for (index, count) in latency.iter().enumerate() {
+            let bucket = if coarse {
+                COARSE_BUCKETS.get(index).map_or(LATENCY_BUCKETS.len(), |end| bucket_of(*end))
+            } else {
+                index
+            };
+            if let Some(sum) = self.latency.get_mut(bucket) {
+                *sum += count;
+            }
         }
+    }
+
+    fn have_all_buckets(&mut self) {
+        if self.latency.len() == COARSE_BUCKETS.len() + 1 {
+            let coarse = Self { latency: std::mem::take(&mut self.latency), ..Self::default() };
+            self.add(&coarse);
+        }
+        self.latency.resize(LATENCY_BUCKETS.len() + 1, 0);
     }
 
     /// Attempts that had a 2xx.
@@ -235,10 +267,9 @@ impl Minute {
 
     /// Counts one successful attempt's duration.
     pub fn count_latency(&mut self, duration: Duration) {
-        self.latency.resize(LATENCY_BUCKETS.len() + 1, 0);
+        self.have_all_buckets();
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let bucket = LATENCY_BUCKETS.partition_point(|bound| *bound < millis);
-        if let Some(count) = self.latency.get_mut(bucket) {
+        if let Some(count) = self.latency.get_mut(bucket_of(millis)) {
             *count += 1;
         }
     }

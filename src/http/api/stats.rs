@@ -265,9 +265,26 @@ mod tests {
         minute.count_latency(Duration::from_millis(700));
         minute.count_latency(Duration::from_secs(90));
         let p50 = quantile(&minute.latency, 0.5).unwrap();
-        assert!((10.0..=20.0).contains(&p50), "{p50}");
+        assert!((14.0..=16.0).contains(&p50), "{p50}");
         let p99 = quantile(&minute.latency, 0.99).unwrap();
-        assert!((500.0..=1_000.0).contains(&p99), "{p99}");
+        assert!((600.0..=700.0).contains(&p99), "{p99}");
         assert_eq!(quantile(&minute.latency, 1.0), Some(60_000.0));
+    }
+
+    /// A minute of an earlier release has 17 counts: up to 1, 2, 5, 10, … ms, and the rest.
+    #[test]
+    fn minutes_with_fewer_buckets_are_added_up_with_others() {
+        let mut coarse = vec![0; 17];
+        (coarse[4], coarse[10], coarse[16]) = (98, 1, 1);
+        let old = Minute { latency: coarse, ..Minute::default() };
+        let p50 = |minute: &Minute| quantile(&minute.latency, 0.5).unwrap();
+        let mut sum = Minute::default();
+        sum.add(&old);
+        assert!((18.0..=20.0).contains(&p50(&sum)), "{}", p50(&sum));
+        assert_eq!((quantile(&sum.latency, 0.99), sum.taken()), (Some(2_000.0), 100));
+        let mut went_on = old.clone();
+        went_on.count_latency(Duration::from_millis(20));
+        sum.count_latency(Duration::from_millis(20));
+        assert_eq!(went_on.latency, sum.latency);
     }
 }
