@@ -207,7 +207,12 @@ impl ApiClient {
             };
             let mut response = sent.await.map_err(|error| self.unreachable(error))?;
             let text = self.text(&mut response).await?;
-            if response.status().is_success() { Ok(Answer { text }) } else { Err(refusal(&response, &text)) }
+            if !response.status().is_success() {
+                return Err(refusal(&response, &text));
+            }
+            // What is printed for programs is handed on as it came.
+            let is_json = text.is_empty() || serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+            if is_json { Ok(Answer { text }) } else { Err(self.unreachable("the answer is not JSON")) }
         };
         tokio::time::timeout(REQUEST_TIMEOUT, exchange).await.map_err(|_| self.timed_out())?
     }

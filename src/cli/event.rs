@@ -215,7 +215,14 @@ pub async fn example(client: &ApiClient, event_type: &str) -> Result<Box<RawValu
     struct WithExample {
         example: Box<RawValue>,
     }
-    let answer = client.get(&["v1", "event-types", event_type], &Vec::new()).await?;
+    let answer = client.get(&["v1", "event-types", event_type], &Vec::new()).await;
+    let answer = answer.map_err(|error| match error {
+        CliError::Refused(problem) if problem.status() == 403 => CliError::Failed(
+            "--example reads the catalog, which a token with the role `ingest` may not; give the object with --data"
+                .to_owned(),
+        ),
+        error => error,
+    })?;
     Ok(answer.parse::<WithExample>()?.example)
 }
 

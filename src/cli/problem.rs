@@ -17,6 +17,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
     /// Reads a refusal from a response: its status, its body and its `Retry-After`.
     /// A body that is no problem document (a proxy's page, say) leaves the status alone to speak.
     pub fn from_response(status: u16, body: &str, retry_after: Option<&str>) -> Self {

@@ -60,7 +60,7 @@ pub enum CustomHeaderError {
     #[error("is a header that cannot be overridden")]
     Reserved,
     /// Control characters, characters beyond ASCII, white space at an end, or more than 2,048 bytes.
-    #[error("must be a header value of printable ASCII, at most 2048 bytes")]
+    #[error("must be a header value of printable ASCII without spaces at its ends, at most 2048 bytes")]
     Value,
 }
 

@@ -35,7 +35,7 @@ fn store_metrics(text: &mut String, totals: &Totals) {
         text,
         "mythichooks_deliveries_completed_total",
         "counter",
-        "Deliveries that came to an end, by status.",
+        "Deliveries that were delivered or failed for good.",
         &[("{status=\"delivered\"}", totals.delivered), ("{status=\"failed\"}", totals.failed)],
     );
     metric(

@@ -82,7 +82,7 @@ impl CompiledSchema {
         // The engine without back-tracking: a pattern takes linear time whatever the text.
         let options =
             jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(PatternOptions::regex());
-        options.build(&schema).map(Self).map_err(|error| SchemaError::Invalid(error.to_string()))
+        options.build(&schema).map(Self).map_err(|error| SchemaError::Invalid(explained(&error.to_string())))
     }
 
     /// Checks the JSON text of an object.
@@ -99,6 +99,12 @@ impl CompiledSchema {
             message: error.masked().to_string(),
         })
     }
+}
+
+/// What the compiler says, and of a pattern that only an engine with back-tracking takes, why.
+fn explained(error: &str) -> String {
+    let why = "; look-around and back-references are not supported, so that every check takes linear time";
+    if error.ends_with("is not a \"regex\"") { format!("{error}{why}") } else { error.to_owned() }
 }
 
 /// What the compiler does not ask.
@@ -207,7 +213,9 @@ impl<'s> Walk<'s> {
     }
 
     fn resolve(&self, reference: &str) -> Result<&'s Value, SchemaError> {
-        let fragment = reference.strip_prefix('#').ok_or(SchemaError::Remote)?;
+        // Nothing at all is the schema itself (RFC 3986, section 4.4).
+        let fragment = if reference.is_empty() { Some("") } else { reference.strip_prefix('#') };
+        let fragment = fragment.ok_or(SchemaError::Remote)?;
         let dangling = || SchemaError::Dangling(reference.chars().take(100).collect());
         if fragment.is_empty() || fragment.starts_with('/') {
             let pointer = percent_decoded(fragment).ok_or_else(dangling)?;
@@ -243,6 +251,7 @@ mod tests {
             r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://example.com/x","type":"object"}"#,
             r##"{"$defs":{"node":{"type":"object","properties":{"next":{"$ref":"#/$defs/node"}}}},"$ref":"#/$defs/node"}"##,
             r##"{"properties":{"a":{"$ref":"#"}}}"##,
+            r#"{"type":"object","properties":{"a":{"$ref":""}}}"#,
             r##"{"$defs":{"a b":{"$anchor":"here","type":"string"}},"properties":{"x":{"$ref":"#here"},"y":{"$ref":"#/$defs/a%20b"}}}"##,
         ] {
             assert_eq!(error(text), None, "{text}");
@@ -276,7 +285,12 @@ mod tests {
         let deep = format!(r##"{{"$defs":{{{},"s40":{{}}}},"$ref":"#/$defs/s0"}}"##, chain.join(","));
         assert_eq!(error(&deep), Some(SchemaError::TooDeep));
         assert!(matches!(error(r#"{"type":"no such type"}"#), Some(SchemaError::Invalid(_))));
-        assert!(matches!(error(r#"{"pattern":"("}"#), Some(SchemaError::Invalid(_))));
+        for pattern in ["(", "^(?!b)$", r"(?<n>a)\\k<n>"] {
+            let Some(SchemaError::Invalid(why)) = error(&format!(r#"{{"pattern":"{pattern}"}}"#)) else {
+                panic!("{pattern} was taken")
+            };
+            assert!(why.contains("look-around and back-references are not supported"), "{why}");
+        }
         assert!(matches!(error(r#"{"minimum":1e999}"#), Some(SchemaError::Unreadable(_))));
         assert_eq!(error(&format!("{{\"title\":\"{}\"}}", "x".repeat(MAX_SCHEMA_SIZE))), Some(SchemaError::TooLarge));
     }

@@ -141,7 +141,7 @@ impl<R: Resolve> Attempt<'_, R> {
         for address in found {
             if let Err(refusal) = shared.guard.check(address.ip()) {
                 let message = if matches!(url.host(), Host::Domain(_)) {
-                    format!("{host} leads to {refusal}, {CLOSED}")
+                    format!("{host} leads to {}, {}, {CLOSED}", refusal.address, refusal.what)
                 } else {
                     format!("{refusal}, {CLOSED}")
                 };

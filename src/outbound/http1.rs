@@ -73,10 +73,19 @@ where
             }
             Some(Err(_)) if progress.is_closed_in_body() => return Err(broken_off(host, progress)),
             Some(Err(error)) => {
-                let message = format!("the body of the answer of {host}{} is malformed: {error}", progress.at());
+                let why = in_words(&error);
+                let message = format!("the body of the answer of {host}{} is malformed: {why}", progress.at());
                 return Err(Failure::new(ErrorKind::Protocol, message));
             }
         }
+    }
+}
+
+fn in_words(error: &PayloadError) -> String {
+    match error {
+        PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => error.to_string(),
+        PayloadError::Incomplete(None) => "it ends too early".to_owned(),
+        error => error.to_string(),
     }
 }
 

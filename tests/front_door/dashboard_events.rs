@@ -146,6 +146,24 @@ fn the_catalogs_example_is_sent_as_it_was_edited() {
     assert!(like.contains("&quot;n&quot;: 1.10") && like.contains("value=\"acme\""), "{like}");
 }
 
+/// As large as the API takes it, and one byte more: then the form is shown again with what was typed.
+#[test]
+fn an_event_of_the_largest_size_is_sent_from_a_page() {
+    let server = Server::setup().args(["--max-event-size", "600KiB"]).start();
+    let admin = server.admin();
+    let mut browser = Browser::signed_in(&server, &admin);
+    let mut send = |size: usize| {
+        let object = format!("{{\"s\":\"{}\"}}", "%".repeat(size - 8));
+        browser.submit("/events/send", &[("do", "send"), ("type", "batch.completed"), ("object", &object)])
+    };
+    let largest = 600 << 10;
+    assert_eq!(send(largest).status, 303);
+    let refused = send(largest + 1);
+    let page = text(&refused);
+    assert!(refused.status == 422 && page.contains("id=\"object-error\""), "{}", refused.status);
+    assert!(page.contains(&"%".repeat(1_000)) && page.contains("may have 614400 bytes at most"));
+}
+
 #[test]
 fn what_is_wrong_with_an_event_is_said_at_the_field() {
     let server = Server::start();

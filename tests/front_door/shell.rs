@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::api::id;
 use crate::support::server::mythichooks;
-use crate::support::{Receiver, Server, sign, until};
+use crate::support::{Receiver, Reply, Server, sign, until};
 
 struct Shell {
     server: Server,
@@ -117,6 +117,33 @@ fn a_refusal_is_told_and_exits_1() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.is_empty() && !said.contains("panicked"), "{args:?}: {said}");
     }
+}
+
+/// What answers is no server of ours, or the token may not do what a flag needs.
+#[test]
+fn what_cannot_be_used_is_told_and_exits_1() {
+    let shell = Shell::new();
+    let other = Receiver::start(|_, _| Reply::status(200).body("hello"));
+    let elsewhere = format!("http://{}", other.url().split('/').nth(2).unwrap());
+    for more in [&[][..], &["--json"]] {
+        let mut command = mythichooks();
+        command.args(["stats", "--server", &elsewhere]).arg("--token-file").arg(&shell.token_file).args(more);
+        let output = command.output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("the answer is not JSON"), "{output:?}");
+    }
+    let ingest = shell.server.admin().post("/v1/tokens", &json!({"name": "producer", "role": "ingest"})).expect(201);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), ingest["token"].as_str().unwrap()).unwrap();
+    let send = |object: &[&str]| {
+        let mut command = mythichooks();
+        command.args(["event", "send", "batch.completed", "--server", &shell.server.base]).args(object);
+        command.arg("--token-file").arg(file.path()).output().unwrap()
+    };
+    assert_eq!(send(&["--data", "{}"]).status.code(), Some(0));
+    let output = send(&["--example"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("give the object with --data"), "{said}");
 }
 
 #[test]

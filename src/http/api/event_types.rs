@@ -174,9 +174,8 @@ pub async fn add(api: &Api, caller: &Caller<CanChangeServer>, new: NewEventType)
     let event_type = checked(name, description, &example, schema.as_deref(), enforce_schema)?;
     let audit = caller.audit("event_type.created", &event_type.name, None, "");
     let put = api.catalog().put(api.store(), event_type, true, |_| audit).await?;
-    let put = put.ok_or_else(|| {
-        Problem::field(Kind::Conflict, "/name", "the catalog has an event type of this name; change it with PUT")
-    })?;
+    let put = put
+        .ok_or_else(|| Problem::field(Kind::Conflict, "/name", "the catalog has an event type of this name already"))?;
     Ok(put.entry)
 }
 

@@ -17,8 +17,10 @@ use crate::{
     },
 };
 
-/// Bytes of a form at most.
-const LIMIT: usize = 256 << 10;
+/// Bytes of a form at most, beside an event's object.
+const ORDINARY_LIMIT: usize = 256 << 10;
+/// A byte of text can take three of a form.
+const ENCODED: usize = 3;
 /// Fields of a form at most.
 const MOST_FIELDS: usize = 2_000;
 /// For the whole form.
@@ -32,17 +34,18 @@ pub const TOKEN_FIELD: &str = "form_token";
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads a form.
+    /// Reads a form, in which there may be the object of an event of this size.
     ///
     /// # Errors
     /// Too large, too slow, or no form.
-    pub async fn read(mut payload: Payload) -> Result<Self, Problem> {
+    pub async fn read(mut payload: Payload, max_event_size: usize) -> Result<Self, Problem> {
+        let limit = max_event_size.saturating_mul(ENCODED).saturating_add(ORDINARY_LIMIT);
         let whole = async {
             let mut body = BytesMut::new();
             while let Some(chunk) = payload.next().await {
                 let chunk = chunk.map_err(|_| Problem::new(Kind::MalformedBody, "the form could not be read whole"))?;
-                if body.len() + chunk.len() > LIMIT {
-                    return Err(Problem::new(Kind::TooLarge, format!("a form may have {LIMIT} bytes at most")));
+                if body.len() + chunk.len() > limit {
+                    return Err(Problem::new(Kind::TooLarge, format!("a form may have {limit} bytes at most")));
                 }
                 body.extend_from_slice(&chunk);
             }

@@ -263,7 +263,7 @@ fn sign_in(request: HttpRequest, api: Data<Api>) -> ControlFlow<HttpResponse, Pa
 /// The form, if it comes from one of our pages that was made for this session.
 async fn unforged(page: &Page, payload: Payload) -> Result<Form, Problem> {
     origin::check(&page.request, &page.api)?;
-    let form = Form::read(payload).await?;
+    let form = Form::read(payload, page.api.settings().max_event_size).await?;
     let given = form.text(TOKEN_FIELD);
     if bool::from(given.as_bytes().ct_eq(page.form_token.as_bytes())) {
         Ok(form)

@@ -31,6 +31,7 @@ impl FormErrors {
             Kind::InvalidField
             | Kind::Unprocessable
             | Kind::Conflict
+            | Kind::TooLarge
             | Kind::MalformedBody
             | Kind::InvalidParameter => {
                 if let Some(name) = problem.parameter_name() {

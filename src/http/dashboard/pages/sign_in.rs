@@ -69,7 +69,7 @@ async fn sign_in(request: HttpRequest, payload: Payload, api: Data<Api>) -> Http
 
 async fn try_sign_in(request: &HttpRequest, payload: Payload, api: &Api) -> Shown {
     origin::check(request, api)?;
-    let form = Form::read(payload).await?;
+    let form = Form::read(payload, 0).await?;
     let next = local(form.text("next"));
     let (address, steady) = (address(request), api.clock().steady());
     if let Some(wait) = api.sign_ins().wait(address, steady) {
