@@ -192,7 +192,7 @@ fn a_place_that_is_no_directory_is_a_clear_error() {
     fs::write(&file, b"").unwrap();
     let error = try_open(&file).err().unwrap();
     assert!(error.to_string().contains(&*file.to_string_lossy()), "{error}");
-    assert!(matches!(verify(directory.path(), &mut |_, _| {}), Err(OpenError::Damaged(_))));
+    assert!(matches!(verify(directory.path(), &mut |_, _| {}), Err(OpenError::Missing(_))));
 }
 
 /// Holds the writer up until it is let go.
