@@ -212,7 +212,7 @@ impl Turns {
         Ok(!self.fresh.is_empty())
     }
 
-    /// The oldest delivery of all; while it waits for its retry, so do the rest.
+    /// The delivery of the oldest event of all; while it waits for its retry, so do the rest.
     fn next_in_order(&mut self, store: &Store, now: Timestamp, leases: &mut Leases) -> Result<Next, StoreError> {
         if leases.count() > 0 {
             return Ok(Next::Nothing);
@@ -223,7 +223,7 @@ impl Turns {
             }
             let read = read(store, row.delivery, false, now, leases)?;
             let Some(delivery) = read.filter(|delivery| waits_for(delivery, row)) else { continue };
-            if self.oldest_fresh(store, now, leases)?.is_some_and(|fresh| fresh.id < row.delivery) {
+            if self.oldest_fresh(store, now, leases)?.is_some_and(|fresh| fresh.event_key < delivery.event_key) {
                 break;
             }
             let turn = Turn { delivery, due: Some(row) };

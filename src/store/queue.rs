@@ -107,16 +107,14 @@ impl Store {
         Ok(self.shared().get(&Row::Due(endpoint, row).key())?.is_some())
     }
 
-    /// Of all due rows of an endpoint with [`DueClass::InTurn`], the `limit` that belong to the oldest deliveries,
-    /// oldest first (`ordered`).
+    /// Of the due rows of an endpoint with [`DueClass::InTurn`] that belong to its oldest deliveries, those of the `limit`
+    /// oldest events, oldest first (`ordered`). A delivery that a replay made is younger than its event: of more than a
+    /// thousand that wait, its place may be later than its event's.
     pub fn oldest_due(&self, endpoint: EndpointId, limit: usize) -> Result<Vec<DueRow>, StoreError> {
         let shared = self.shared();
         let mut rows = Vec::new();
         let ids = shared.ids_after(&keys::retrying_of(endpoint), 0, u128::MAX);
         for id in ids.take(MOST_LOOKED_AT) {
-            if rows.len() >= limit {
-                break;
-            }
             let delivery = DeliveryId::from_u128(id?);
             let read = shared.past_damage(reading::delivery(shared, delivery))?;
             let Some((stored, _)) = read else { continue };
@@ -124,10 +122,12 @@ impl Store {
                 && DueClass::of(next.trigger) == DueClass::InTurn
                 && !stored.delivery.is_fresh()
             {
-                rows.push(DueRow { at: next.at, delivery, trigger: next.trigger });
+                let row = DueRow { at: next.at, delivery, trigger: next.trigger };
+                rows.push((stored.delivery.event_key, row));
             }
         }
-        Ok(rows)
+        rows.sort_by_key(|(event, row)| (*event, row.delivery));
+        Ok(rows.into_iter().take(limit).map(|(_, row)| row).collect())
     }
 
     /// Up to where an endpoint's fresh deliveries had all had their first turn, when that was last written.

@@ -139,6 +139,38 @@ fn a_replayed_delivery_of_an_ordered_endpoint_keeps_its_place_behind_a_canceled_
     assert_eq!(order, [replayed, last]);
 }
 
+/// The delivery that a replay makes of a missed event is younger than those of later events, and goes before them.
+#[test]
+fn a_missed_event_of_an_ordered_endpoint_keeps_its_place() {
+    let server = Server::start();
+    let api = server.admin();
+    let receiver = Receiver::ok();
+    let endpoint = id(&api.endpoint_with(&receiver.url(), &json!({"ordered": true})));
+    let becomes = |status: &str| {
+        api.send("PATCH", &format!("/v1/endpoints/{endpoint}"), &json!({"status": status})).expect(200);
+    };
+    let replay = |select: &str| {
+        let body = json!({"since": "2020-01-01T00:00:00Z", "select": select});
+        api.post(&format!("/v1/endpoints/{endpoint}/replay"), &body).expect(202)["count"].as_u64().unwrap()
+    };
+    becomes("disabled");
+    let missed = [api.event(), api.event()];
+    becomes("paused");
+    let waiting = [api.event(), api.event()];
+    assert_eq!(replay("missed"), 2);
+    becomes("enabled");
+    let in_order: Vec<String> = missed.into_iter().chain(waiting).collect();
+    let sent = |skipped: usize, count: usize| -> Vec<String> {
+        receiver.wait_for(skipped + count).iter().skip(skipped).map(Recorded::event_id).collect()
+    };
+    assert_eq!(sent(0, 4), in_order);
+    api.delivery_in(&in_order[3], "delivered");
+    becomes("paused");
+    assert_eq!(replay("all"), 4);
+    becomes("enabled");
+    assert_eq!(sent(4, 4), in_order);
+}
+
 /// A delivery that was taken from the window while the store could not be read is not forgotten.
 #[test]
 fn a_read_that_fails_loses_no_turn() {

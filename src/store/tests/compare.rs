@@ -14,7 +14,7 @@ use crate::{
         ids::DeliveryId,
         time::Timestamp,
     },
-    store::{DeliveryFilter, DueClass, EventFilter, Page, PageRequest, Store},
+    store::{DeliveryFilter, DueClass, DueRow, EventFilter, Page, PageRequest, Store},
 };
 
 /// Every record, queue and count.
@@ -52,7 +52,10 @@ pub fn compare(store: &Store, model: &Model) {
             due_in_all += found.len();
         }
         let oldest = store.oldest_due(*id, 1_000).unwrap();
-        let oldest: Vec<_> = oldest.iter().map(|due| (due.delivery, due.trigger)).collect();
+        let event = |due: &DueRow| model.deliveries[&due.delivery].delivery.event_key;
+        assert!(oldest.is_sorted_by_key(|due| (event(due), due.delivery)));
+        let mut oldest: Vec<_> = oldest.iter().map(|due| (due.delivery, due.trigger)).collect();
+        oldest.sort_unstable();
         assert_eq!(oldest, model.due(*id, DueClass::InTurn));
         let is_pending = |delivery: &Delivery| delivery.status == DeliveryStatus::Pending;
         let pending = model.of(*id).filter(|known| is_pending(&known.delivery)).count();
