@@ -19,8 +19,9 @@ use crate::domain::{
 const MOST_READERS: usize = 256;
 /// Of those who see one account alone, so many for each account: one customer does not keep out the others.
 const MOST_OF_AN_ACCOUNT: usize = 32;
-/// Items that a reader may be behind before it is dropped.
-const FURTHEST_BEHIND: usize = 1_024;
+/// Items that a reader may be behind before it is dropped: more than what one batch of 1,000 events makes at once, for
+/// a few endpoints, so that nobody is dropped who only had no turn yet.
+const FURTHEST_BEHIND: usize = 16_384;
 
 /// One thing that happened to a delivery.
 #[derive(Debug, Clone)]

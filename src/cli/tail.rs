@@ -122,7 +122,11 @@ impl Reader {
             let chunk = match response.next().await {
                 Some(Ok(chunk)) => chunk,
                 Some(Err(error)) => return broken(client.unreachable(error)),
-                None => return broken(client.unreachable("the server ended the stream")),
+                None => {
+                    return broken(
+                        client.unreachable("the server ended the stream; what was missed is in `delivery list`"),
+                    );
+                }
             };
             let events = stream.feed(&chunk).map_err(|error| client.unreachable(error))?;
             if let Some(id) = stream.last_id() {

@@ -91,6 +91,10 @@ pub(super) fn explain(error: &rustls::Error, host: &str) -> String {
             CertificateError::UnknownIssuer => {
                 format!("the certificate of {host} is not signed by an authority that is trusted here (see --ca-file)")
             }
+            CertificateError::Other(_) if certificate.to_string().contains("CaUsedAsEndEntity") => format!(
+                "the certificate of {host} is that of an authority, or signed by itself, and not a server's own (sign one \
+                 with it, and give the authority's to --ca-file)"
+            ),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 format!("the certificate is not for {host}: {certificate}")
             }

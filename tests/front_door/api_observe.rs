@@ -109,6 +109,22 @@ fn count(stream: &Events, text: &str) -> usize {
     stream.seen().iter().filter(|(_, data)| data.to_string().contains(text)).count()
 }
 
+/// One commit tells of thousands of deliveries at once, and the next of as many attempts.
+#[test]
+fn a_reader_that_keeps_up_gets_all_of_a_large_batch() {
+    let server = Server::start();
+    let api = server.admin();
+    let receiver = Receiver::ok();
+    for _ in 0..2 {
+        api.endpoint_with(&receiver.url(), &json!({"max_in_flight": 64}));
+    }
+    let stream = Events::open(&server, &token(&server), "/v1/stream");
+    let one = json!({"type": "batch.completed", "data": {"object": {}}});
+    api.post("/v1/events/batch", &json!({"events": vec![one; 1_000]})).expect(202);
+    // Each delivery is made, has its attempt, and is delivered.
+    until("all of it has come", || stream.seen().len() >= 6_000);
+}
+
 /// A reader that never reads is dropped; deliveries do not wait for it.
 #[test]
 fn a_slow_reader_of_the_stream_is_never_waited_for() {

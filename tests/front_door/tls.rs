@@ -128,6 +128,43 @@ fn other_certificates_are_tls_errors_and_nothing_is_sent() {
 }
 
 #[test]
+fn a_certificate_that_is_signed_by_itself_is_told_in_words() {
+    let (certificate, key) = Authority::self_signed("127.0.0.1");
+    let (url, seen) = https(&certificate, &key, &[&version::TLS13]);
+    let delivery = deliver(&server_trusting(None), &url);
+    let error = &attempts(&delivery)[0]["error"];
+    let message = error["message"].as_str().unwrap();
+    assert!(error["kind"] == "tls" && message.contains("signed by itself") && !message.contains("Other"), "{error}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[test]
+fn files_that_are_no_certificate_or_key_are_named() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign(&["127.0.0.1"], 2020..2090);
+    let (_, other) = authority.sign(&["127.0.0.1"], 2020..2090);
+    let root = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(root.path().join(name), text).unwrap();
+        root.path().join(name).display().to_string()
+    };
+    let (good, own) = (file("good.pem", &certificate.pem()), file("own.pem", &key.serialize_pem()));
+    let (foreign, junk) = (file("foreign.pem", &other.serialize_pem()), file("junk.pem", "nothing"));
+    for (certificate, key, said) in [
+        (&junk, &own, format!("{junk}: has no certificate in it")),
+        (&own, &own, format!("{own}: has no certificate in it")),
+        (&good, &junk, format!("{junk}: has no private key in it")),
+        (&good, &good, format!("{good}: has no private key in it")),
+        (&good, &foreign, format!("{foreign}: is not the key of {good}")),
+    ] {
+        let setup = Server::setup().args(["--tls-cert", certificate, "--tls-key", key]);
+        let output = setup.command().output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && stderr.contains(&said), "{said:?} is not in {stderr}");
+    }
+}
+
+#[test]
 fn plain_http_on_an_https_port_is_a_tls_error() {
     let server = server_trusting(None);
     let plain = crate::support::Receiver::ok();

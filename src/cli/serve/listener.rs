@@ -15,7 +15,10 @@ use std::{
 
 use actix_web::{App, HttpServer, dev::Server};
 use rustls::{ServerConfig, crypto::ring};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject as _},
+};
 
 use crate::http::{Api, configure};
 
@@ -95,11 +98,21 @@ fn tls_config(cert: &Path, key: &Path) -> Result<ServerConfig, ListenError> {
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed(cert, error.to_string()))?;
-    let private_key = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, error.to_string()))?;
+    if chain.is_empty() {
+        return Err(failed(cert, "has no certificate in it".to_owned()));
+    }
+    let private_key = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => failed(key, "has no private key in it".to_owned()),
+        error => failed(key, error.to_string()),
+    })?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private_key));
-    config.map_err(|error| failed(cert, error.to_string()))
+    config.map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => failed(key, format!("is not the key of {}", cert.display())),
+        rustls::Error::InvalidCertificate(_) => failed(cert, "has a certificate that cannot be read".to_owned()),
+        error => failed(cert, error.to_string()),
+    })
 }
 
 /// Serves the API; the server, and the address as a client would name it.

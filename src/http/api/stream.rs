@@ -8,7 +8,7 @@ use actix_web::{
     http::{StatusCode, header},
     web::Data,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -34,6 +34,9 @@ use crate::{
 
 /// A comment goes out this often, so that both sides notice when the other is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// About so many bytes go out together.
+const PIECE: usize = 32 << 10;
 
 /// Which items are asked for.
 #[derive(Deserialize, IntoParams)]
@@ -188,12 +191,27 @@ impl<H: Fn() -> bool, W: Fn(&LiveItem) -> Option<Bytes>> Reader<H, W> {
             };
             let told = match item {
                 None => Some(Bytes::from_static(b": here\n\n")),
-                Some(item) => self.wants(&item).then(|| (self.reading.write)(&item)).flatten(),
+                Some(item) => self.tell(&item).map(|first| self.with_more(first)),
             };
             if told.is_some() {
                 return told.filter(|_| (self.reading.still_holds)());
             }
         }
+    }
+
+    /// What waits already goes out together: piece by piece a reader would fall behind for no fault of its own.
+    fn with_more(&mut self, first: Bytes) -> Bytes {
+        let mut told = BytesMut::from(first);
+        while told.len() < PIECE
+            && let Ok(item) = self.items.try_recv()
+        {
+            told.extend_from_slice(&self.tell(&item).unwrap_or_default());
+        }
+        told.freeze()
+    }
+
+    fn tell(&self, item: &LiveItem) -> Option<Bytes> {
+        self.wants(item).then(|| (self.reading.write)(item)).flatten()
     }
 
     fn wants(&self, item: &LiveItem) -> bool {

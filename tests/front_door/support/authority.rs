@@ -25,6 +25,14 @@ impl Authority {
         file
     }
 
+    /// A certificate of a host that is an authority's and signed by itself, as `openssl req -x509` makes it.
+    pub fn self_signed(host: &str) -> (rcgen::Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.self_signed(&key).unwrap(), key)
+    }
+
     /// A certificate of hosts, and its key.
     pub fn sign(&self, hosts: &[&str], years: std::ops::Range<i32>) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
