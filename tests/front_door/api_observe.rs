@@ -109,6 +109,33 @@ fn count(stream: &Events, text: &str) -> usize {
     stream.seen().iter().filter(|(_, data)| data.to_string().contains(text)).count()
 }
 
+/// What was done to many at once says to which, and the account whose they are sees it.
+#[test]
+fn the_audit_log_says_what_was_retried_and_replayed() {
+    let server = Server::setup().schedule("1h").start();
+    let api = server.admin();
+    let receiver = Receiver::start(|_, _| 500);
+    let endpoint = id(&api.endpoint_with(&receiver.url(), &json!({"account": "acme"})));
+    let event = json!({"type": "batch.failed", "account": "acme", "data": {"object": {}}});
+    api.delivery_after(&id(&api.post("/v1/events", &event).expect(202)), 1);
+    let filter = json!({"endpoint_id": endpoint, "status": "pending", "since": "2020-01-01T00:00:00Z"});
+    api.post("/v1/deliveries/retry", &filter).expect(202);
+    let replay = json!({
+        "since": "2020-01-01T00:00:00Z", "until": "2021-01-01T00:00:00Z", "select": "all",
+        "event_types": ["batch.failed"],
+    });
+    api.post(&format!("/v1/endpoints/{endpoint}/replay"), &replay).expect(202);
+    let log = server.api_as("read", Some("acme")).list(&format!("/v1/audit-log?subject={endpoint}"));
+    let details = |action: &str| {
+        log.iter().find(|entry| entry["action"] == action).unwrap_or_else(|| panic!("{log:#?}"))["details"].clone()
+    };
+    let since = "since 2020-01-01T00:00:00.000Z";
+    let retried = format!("1 deliveries with status pending, endpoint_id {endpoint}, {since}");
+    assert_eq!(details("deliveries.retried"), retried);
+    let replayed = format!("all {since} until 2021-01-01T00:00:00.000Z of batch.failed: 0 deliveries");
+    assert_eq!(details("endpoint.replayed"), replayed);
+}
+
 /// One commit tells of thousands of deliveries at once, and the next of as many attempts.
 #[test]
 fn a_reader_that_keeps_up_gets_all_of_a_large_batch() {

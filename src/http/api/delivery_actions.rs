@@ -216,13 +216,19 @@ pub async fn retry_matching(
 }
 
 async fn retry_all_of(api: Data<Api>, caller: Caller<CanChange>, filter: DeliveryFilter) -> Result<u64, Problem> {
+    let of_endpoint = filter.endpoint.and_then(|id| api.registry().snapshot().endpoint(id).cloned());
+    // Whose things they are, so that whoever sees that account alone sees this too.
+    let account = filter.account.as_ref().or(of_endpoint.as_ref().map(|endpoint| &endpoint.account));
+    let subject = filter.endpoint.map_or_else(|| "deliveries".to_owned(), |id| id.to_string());
+    let matching = in_words(&filter);
     let mut count = 0;
     let mut after = None;
     loop {
         let (ids, next) = retriable(&api, &filter, after).await?;
         if !ids.is_empty() {
-            let details = format!("{} deliveries", ids.len());
-            let audit = caller.audit("deliveries.retried", &"deliveries", filter.account.as_ref(), details);
+            // One entry a commit, with what that commit did.
+            let details = format!("{} deliveries with {matching}", ids.len());
+            let audit = caller.audit("deliveries.retried", &subject, account, details);
             count += api.store().retry(ids, audit).await?.len() as u64;
         }
         after = next;
@@ -230,6 +236,22 @@ async fn retry_all_of(api: Data<Api>, caller: Caller<CanChange>, filter: Deliver
             return Ok(count);
         }
     }
+}
+
+/// A filter as it was asked for.
+fn in_words(filter: &DeliveryFilter) -> String {
+    let DeliveryFilter { status, endpoint, event, event_type, account, response_code, since, until } = filter;
+    let parts = [
+        status.map(|status| format!("status {}", status.as_str())),
+        endpoint.map(|id| format!("endpoint_id {id}")),
+        event.as_ref().map(|id| format!("event_id {id}")),
+        event_type.as_ref().map(|name| format!("type {name}")),
+        account.as_ref().map(|account| format!("account {account}")),
+        response_code.map(|code| format!("response_code {code}")),
+        since.map(|time| format!("since {time}")),
+        until.map(|time| format!("until {time}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// How many deliveries a filter would retry.

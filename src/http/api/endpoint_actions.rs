@@ -175,11 +175,13 @@ impl Replay {
 /// # Errors
 /// The store does not take it all.
 pub async fn begin_again(replay: Replay, caller: Caller<CanChange>) -> Result<u64, Problem> {
-    let since = replay.since;
     let work = actix_web::rt::spawn(async move {
         let (count, outcome) = replay.run().await;
         let (endpoint, select) = (&replay.endpoint, replay.select.as_str());
-        let details = format!("{select} since {since}: {count} deliveries");
+        let (since, until) = (replay.since, replay.until);
+        let names: Vec<_> = replay.only.iter().map(EventTypeName::as_str).collect();
+        let of_types = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
+        let details = format!("{select} since {since} until {until}{of_types}: {count} deliveries");
         let audit = caller.audit("endpoint.replayed", &endpoint.id, Some(&endpoint.account), details);
         let audited = replay.api.store().audit(audit).await;
         outcome?;
