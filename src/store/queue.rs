@@ -17,6 +17,9 @@ use crate::domain::{
 /// One read looks at no more rows than this, whatever it finds.
 const MOST_LOOKED_AT: usize = 1_000;
 
+/// Nor one for the oldest events, which is made at each turn of an ordered endpoint.
+const MOST_IN_ORDER: usize = 256;
+
 impl Store {
     /// The first-turn deliveries of an endpoint after `after`, oldest first; skips those that had their turn.
     pub fn fresh(&self, endpoint: EndpointId, after: DeliveryId, limit: usize) -> Result<FreshRead, StoreError> {
@@ -108,13 +111,13 @@ impl Store {
     }
 
     /// Of the due rows of an endpoint with [`DueClass::InTurn`] that belong to its oldest deliveries, those of the `limit`
-    /// oldest events, oldest first (`ordered`). A delivery that a replay made is younger than its event: of more than a
-    /// thousand that wait, its place may be later than its event's.
+    /// oldest events, oldest first (`ordered`). A delivery that a replay made is younger than its event: where more than
+    /// [`MOST_IN_ORDER`] older deliveries wait, its place is later than its event's.
     pub fn oldest_due(&self, endpoint: EndpointId, limit: usize) -> Result<Vec<DueRow>, StoreError> {
         let shared = self.shared();
         let mut rows = Vec::new();
         let ids = shared.ids_after(&keys::retrying_of(endpoint), 0, u128::MAX);
-        for id in ids.take(MOST_LOOKED_AT) {
+        for id in ids.take(MOST_IN_ORDER) {
             let delivery = DeliveryId::from_u128(id?);
             let read = shared.past_damage(reading::delivery(shared, delivery))?;
             let Some((stored, _)) = read else { continue };
