@@ -198,12 +198,14 @@ impl Partial {
         let mut path = file.as_os_str().to_owned();
         path.push(".partial");
         let path = PathBuf::from(path);
-        if fs::symlink_metadata(&path).is_ok() {
-            if !is_begun(&path).map_err(|error| CliError::file(&path, error))? {
+        match is_begun(&path) {
+            Ok(true) => fs::remove_file(&path).map_err(|error| CliError::file(&path, error))?,
+            Ok(false) => {
                 let message = "is in the way, and is no backup that was broken off";
                 return Err(CliError::Failed(format!("{} {message}", path.display())));
             }
-            fs::remove_file(&path).map_err(|error| CliError::file(&path, error))?;
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(CliError::file(path, error)),
         }
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = opened.map_err(|error| CliError::file(&path, error))?;

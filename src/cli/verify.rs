@@ -45,7 +45,8 @@ pub struct VerifyArgs {
     /// Check this backup instead: its checksums, counts and digest, and the rows in it against each other
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     backup: Option<PathBuf>,
-    /// Where the backup's rows are put for that, a directory that is there [default: the system's directory for temporary files]
+    /// Where the backup's rows are put for that, a directory that is there [default: the system's directory for
+    /// temporary files]
     #[arg(long, value_name = "DIR", requires = "backup")]
     scratch_dir: Option<PathBuf>,
     /// Print the report as JSON, with up to 10,000 findings, and no progress

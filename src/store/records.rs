@@ -1,6 +1,6 @@
 //! What goes into the store and comes out of it, beside the domain's own types.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -226,6 +226,21 @@ fn bucket_of(millis: u64) -> usize {
     LATENCY_BUCKETS.partition_point(|bound| *bound < millis)
 }
 
+/// The counts of a minute by today's buckets.
+fn in_all_buckets(counts: &[u64]) -> Cow<'_, [u64]> {
+    if counts.len() != COARSE_BUCKETS.len() + 1 {
+        return Cow::Borrowed(counts);
+    }
+    let rest = LATENCY_BUCKETS.len();
+    let mut all = vec![0; rest + 1];
+    for (bucket, count) in COARSE_BUCKETS.iter().map(|end| bucket_of(*end)).chain([rest]).zip(counts) {
+        if let Some(sum) = all.get_mut(bucket) {
+            *sum += count;
+        }
+    }
+    Cow::Owned(all)
+}
+
 impl Minute {
     /// Adds another minute's counts.
     pub fn add(&mut self, other: &Self) {
@@ -239,23 +254,14 @@ impl Minute {
             return;
         }
         self.have_all_buckets();
-        let coarse = latency.len() == COARSE_BUCKETS.len() + 1;
-        for (index, count) in latency.iter().enumerate() {
-            let bucket = if coarse {
-                COARSE_BUCKETS.get(index).map_or(LATENCY_BUCKETS.len(), |end| bucket_of(*end))
-            } else {
-                index
-            };
-            if let Some(sum) = self.latency.get_mut(bucket) {
-                *sum += count;
-            }
+        for (sum, count) in self.latency.iter_mut().zip(&*in_all_buckets(latency)) {
+            *sum += count;
         }
     }
 
     fn have_all_buckets(&mut self) {
-        if self.latency.len() == COARSE_BUCKETS.len() + 1 {
-            let coarse = Self { latency: std::mem::take(&mut self.latency), ..Self::default() };
-            self.add(&coarse);
+        if let Cow::Owned(counts) = in_all_buckets(&self.latency) {
+            self.latency = counts;
         }
         self.latency.resize(LATENCY_BUCKETS.len() + 1, 0);
     }

@@ -112,13 +112,9 @@ fn a_start_that_fails_late_is_one_error_and_no_panic() {
     api.endpoint("http://127.0.0.1:9/");
     api.event();
     server.terminate();
-    let data = server.setup.data_dir();
-    let serve = || {
-        let mut command = mythichooks();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
-        command
-    };
-    refused(&serve().args(["--listen-file", "/nowhere/at/all"]).output().unwrap(), "/nowhere/at/all");
+    let mut serve = mythichooks();
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--listen-file", "/nowhere/at/all", "--data-dir"]);
+    refused(&serve.arg(server.setup.data_dir()).output().unwrap(), "/nowhere/at/all");
     server.verify_store();
 }
 

@@ -94,7 +94,7 @@ impl RetryFilter {
             since: self.since.map(|Text(time)| time),
             until: self.until.map(|Text(time)| time),
         };
-        if is_empty(&filter) {
+        if asked_for(&filter).is_empty() {
             return Err(Problem::field(Kind::InvalidField, "", "at least one filter must be given"));
         }
         filter.account = caller.account_filter(account).map_err(|problem| problem.at("/account"))?;
@@ -102,16 +102,20 @@ impl RetryFilter {
     }
 }
 
-fn is_empty(filter: &DeliveryFilter) -> bool {
+/// What a filter asks for, each in words.
+fn asked_for(filter: &DeliveryFilter) -> Vec<String> {
     let DeliveryFilter { status, endpoint, event, event_type, account, response_code, since, until } = filter;
-    status.is_none()
-        && endpoint.is_none()
-        && event.is_none()
-        && event_type.is_none()
-        && account.is_none()
-        && response_code.is_none()
-        && since.is_none()
-        && until.is_none()
+    let parts = [
+        status.map(|status| format!("status {}", status.as_str())),
+        endpoint.map(|id| format!("endpoint_id {id}")),
+        event.as_ref().map(|id| format!("event_id {id}")),
+        event_type.as_ref().map(|name| format!("type {name}")),
+        account.as_ref().map(|account| format!("account {account}")),
+        response_code.map(|code| format!("response_code {code}")),
+        since.map(|time| format!("since {time}")),
+        until.map(|time| format!("until {time}")),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 /// Retry a delivery
@@ -220,7 +224,7 @@ async fn retry_all_of(api: Data<Api>, caller: Caller<CanChange>, filter: Deliver
     // Whose things they are, so that whoever sees that account alone sees this too.
     let account = filter.account.as_ref().or(of_endpoint.as_ref().map(|endpoint| &endpoint.account));
     let subject = filter.endpoint.map_or_else(|| "deliveries".to_owned(), |id| id.to_string());
-    let matching = in_words(&filter);
+    let matching = asked_for(&filter).join(", ");
     let mut count = 0;
     let mut after = None;
     loop {
@@ -236,22 +240,6 @@ async fn retry_all_of(api: Data<Api>, caller: Caller<CanChange>, filter: Deliver
             return Ok(count);
         }
     }
-}
-
-/// A filter as it was asked for.
-fn in_words(filter: &DeliveryFilter) -> String {
-    let DeliveryFilter { status, endpoint, event, event_type, account, response_code, since, until } = filter;
-    let parts = [
-        status.map(|status| format!("status {}", status.as_str())),
-        endpoint.map(|id| format!("endpoint_id {id}")),
-        event.as_ref().map(|id| format!("event_id {id}")),
-        event_type.as_ref().map(|name| format!("type {name}")),
-        account.as_ref().map(|account| format!("account {account}")),
-        response_code.map(|code| format!("response_code {code}")),
-        since.map(|time| format!("since {time}")),
-        until.map(|time| format!("until {time}")),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// How many deliveries a filter would retry.
