@@ -125,13 +125,25 @@ fn retry_after(attempt: &Attempt, times: AttemptTimes) -> Option<Timestamp> {
     Some(times.finished.plus(asked.min(LONGEST_RETRY_AFTER)))
 }
 
-/// The delivery after somebody asked to replay it: pending again, with its whole schedule before it.
+/// The delivery after somebody asked to replay it: pending again, with its whole schedule before it. One that waits for its
+/// first turn is as it was; of one whose attempt is under way, that attempt is the first of the schedule that begins.
 #[must_use]
 pub fn replayed(before: &Delivery, now: Timestamp) -> Delivery {
+    if before.is_fresh() {
+        return before.clone();
+    }
+    let next = match before.next {
+        // These are made at once in any case.
+        Some(next) if matches!(next.trigger, Trigger::Rotation | Trigger::Test) => next,
+        waiting => {
+            let at = waiting.map_or(now, |waiting| waiting.at.min(now));
+            NextAttempt { at, trigger: Trigger::Replay }
+        }
+    };
     Delivery {
         status: DeliveryStatus::Pending,
         scheduled_made: 0,
-        next: Some(NextAttempt { at: now, trigger: Trigger::Replay }),
+        next: Some(next),
         completed_at: None,
         ..before.clone()
     }

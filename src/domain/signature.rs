@@ -157,7 +157,8 @@ impl SecretRing {
 
     /// Makes `secret` the newest; the one before signs beside it until `overlap_end`, and those before that for as long
     /// as was said when they were replaced. An overlap that has no length ends them all: a secret that leaked is no use
-    /// from then on, whichever it was.
+    /// from then on, whichever it was. A secret that signs still, as an older one, becomes the newest instead; and the
+    /// receiver's, if it had not taken another since.
     ///
     /// # Errors
     /// As many sign as can: another overlap has to end first.
@@ -170,7 +171,8 @@ impl SecretRing {
         if overlap_end <= now {
             self.older.clear();
         }
-        self.older.retain(|old| old.until.is_some_and(|until| now < until));
+        let receiver_has_it = self.platform_at(now).secret == secret;
+        self.older.retain(|old| old.until.is_some_and(|until| now < until) && old.secret != secret);
         if self.older.len() >= MOST_OLDER
             && let Some(until) = self.older.iter().filter_map(|old| old.until).min()
         {
@@ -180,6 +182,9 @@ impl SecretRing {
         let mut previous = std::mem::replace(&mut self.newest, LiveSecret { secret, generation, until: None });
         previous.until = Some(overlap_end);
         self.older.push(previous);
+        if receiver_has_it {
+            self.platform_from = generation;
+        }
         Ok(())
     }
 
@@ -246,6 +251,21 @@ mod tests {
         assert!(!ring.taken_by_receiver(2));
         assert_eq!(ring.platform_at(at(150)).generation, 2);
         assert_eq!(ring.live_at(at(150)).count(), 2, "Standard Webhooks keeps both");
+    }
+
+    #[test]
+    fn a_secret_that_signs_still_comes_back_once() {
+        let at = Timestamp::from_seconds;
+        let live = |ring: &SecretRing| ring.live_at(at(150)).map(|live| live.secret.clone()).collect::<Vec<_>>();
+        let mut ring = SecretRing::new(secret(1));
+        ring.rotate(secret(2), at(100), at(400)).unwrap();
+        ring.rotate(secret(1), at(110), at(400)).unwrap();
+        assert_eq!(live(&ring), [secret(2), secret(1)]);
+        assert_eq!(ring.platform_at(at(150)).secret, secret(1), "the receiver never had another");
+        ring.rotate(secret(3), at(120), at(400)).unwrap();
+        ring.rotate(secret(2), at(130), at(400)).unwrap();
+        assert_eq!(live(&ring), [secret(1), secret(3), secret(2)]);
+        assert_eq!(ring.platform_at(at(150)).secret, secret(1), "the receiver has not taken another since");
     }
 
     #[test]

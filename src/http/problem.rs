@@ -136,8 +136,13 @@ impl Problem {
 
     /// 400 for a query parameter or header.
     pub fn parameter(name: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::of_parameter(Kind::InvalidParameter, name, detail)
+    }
+
+    /// A query parameter or header, named.
+    pub fn of_parameter(kind: Kind, name: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
         let name = name.into();
-        let mut problem = Self::new(Kind::InvalidParameter, format!("`{name}`: {}", detail.into()));
+        let mut problem = Self::new(kind, format!("`{name}`: {}", detail.into()));
         problem.0.parameter = Some(name.chars().take(LONGEST_DETAIL).collect::<String>().into());
         problem
     }
@@ -271,7 +276,7 @@ impl From<AcceptError> for Problem {
                 Self::new(Kind::Conflict, "an event with this id, but other content, was accepted before").at("/id")
             }
             AcceptError::Conflict { what, .. } => {
-                Self::new(Kind::Conflict, format!("this {what} was used with other content before"))
+                Self::of_parameter(Kind::Conflict, what, "was used with other content before")
             }
             AcceptError::NotRepeated { .. } => {
                 Self::new(Kind::Unprocessable, "the catalog does not take this event, and it was not accepted before")

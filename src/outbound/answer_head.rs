@@ -3,6 +3,8 @@
 //! framing alone, put so that it cannot misread it: it would take an answer without a length for one without a body
 //! and use the connection again (RFC 9112, section 6.3), and wait for a body after a 204 or 304.
 
+use std::borrow::Cow;
+
 /// Longest head, interim ones included, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -106,14 +108,16 @@ fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
 struct Parsed<'a> {
     code: u16,
     minor: u8,
-    lines: Vec<(String, &'a [u8])>,
+    lines: Vec<(String, Cow<'a, [u8]>)>,
 }
 
+/// A later minor version is as the latest that is known, and a line that goes on in the next is one line (RFC 9110,
+/// section 2.5; RFC 9112, section 5.2).
 fn parse(head: &[u8]) -> Result<Parsed<'_>, HeadError> {
     let mut lines = head.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let status = lines.next().ok_or(HeadError::StatusLine)?;
     let (minor, code) = match status {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1'), b' ', code @ ..] => (minor - b'0', code),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9', b' ', code @ ..] => (minor - b'0', code),
         _ => return Err(HeadError::StatusLine),
     };
     let code = match code {
@@ -123,15 +127,25 @@ fn parse(head: &[u8]) -> Result<Parsed<'_>, HeadError> {
         }
         _ => return Err(HeadError::StatusLine),
     };
-    let mut headers = Vec::new();
+    let mut headers: Vec<(String, Cow<[u8]>)> = Vec::new();
     for line in lines.take_while(|line| !line.is_empty()) {
+        if line.iter().any(|b| matches!(b, 0 | b'\r')) {
+            return Err(HeadError::Header);
+        }
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            let (_, value) = headers.last_mut().ok_or(HeadError::Header)?;
+            let value = value.to_mut();
+            value.push(b' ');
+            value.extend_from_slice(line.trim_ascii());
+            continue;
+        }
         let colon = line.iter().position(|&b| b == b':').ok_or(HeadError::Header)?;
         let name = line[..colon].trim_ascii_end();
         let is_token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
-        if name.is_empty() || !name.iter().all(is_token) || line.iter().any(|b| matches!(b, 0 | b'\r')) {
+        if name.is_empty() || !name.iter().all(is_token) {
             return Err(HeadError::Header);
         }
-        headers.push((String::from_utf8_lossy(name).to_ascii_lowercase(), line[colon + 1..].trim_ascii()));
+        headers.push((String::from_utf8_lossy(name).to_ascii_lowercase(), line[colon + 1..].trim_ascii().into()));
     }
     Ok(Parsed { code, minor, lines: headers })
 }
@@ -139,8 +153,8 @@ fn parse(head: &[u8]) -> Result<Parsed<'_>, HeadError> {
 impl Parsed<'_> {
     fn into_final(self, rest: &[u8]) -> FinalHead {
         let bodyless = matches!(self.code, 204 | 304);
-        let framing = |(name, _): &&(String, &[u8])| matches!(name.as_str(), "content-length" | "transfer-encoding");
-        let until_close = !bodyless && !self.lines.iter().any(|line| framing(&line));
+        let mut framing = self.framing().peekable();
+        let until_close = !bodyless && framing.peek().is_none();
         let closes = self.says("close") || (self.minor == 0 && !self.says("keep-alive"));
 
         // awc reads an HTTP/1.0 answer without a length to the end of the connection, and no other.
@@ -150,7 +164,7 @@ impl Parsed<'_> {
         }
         let mut replacement = text.into_bytes();
         if !bodyless {
-            for (name, value) in self.lines.iter().filter(framing) {
+            for (name, value) in framing {
                 replacement.extend_from_slice(name.as_bytes());
                 replacement.extend_from_slice(b": ");
                 replacement.extend_from_slice(value);
@@ -159,8 +173,18 @@ impl Parsed<'_> {
         }
         replacement.extend_from_slice(b"\r\n");
         replacement.extend_from_slice(rest);
-        let headers = keep(self.lines.iter().map(|(name, value)| (name.as_str(), *value)));
+        let headers = keep(self.lines.iter().map(|(name, value)| (name.as_str(), &**value)));
         FinalHead { head: AnswerHead { code: self.code, headers, until_close }, replacement }
+    }
+
+    /// What says where the body ends. The same length once more says nothing new (RFC 9110, section 8.6).
+    fn framing(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let of = |name: &'static str| {
+            self.lines.iter().filter(move |(of, _)| of == name).map(move |(_, value)| (name, &**value))
+        };
+        let mut lengths: Vec<_> = of("content-length").collect();
+        lengths.dedup();
+        lengths.into_iter().chain(of("transfer-encoding"))
     }
 
     fn says(&self, option: &str) -> bool {
@@ -229,10 +253,10 @@ mod tests {
 
     #[test]
     fn headers_keep_their_order_and_awc_gets_the_framing() {
-        let bytes = "HTTP/1.1 200 Fine\r\nB: 1\r\nContent-Length: 2\r\na:2 \r\nB : 3\r\n\r\nok";
+        let bytes = "HTTP/1.1 200 Fine\r\nB: 1\r\nContent-Length: 2\r\na:2 \r\n\t 2a\r\n \r\nB : 3\r\n\r\nok";
         let done = read(bytes.as_bytes()).unwrap().unwrap();
         let headers: Vec<_> = done.head.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(headers, ["b=1", "content-length=2", "a=2", "b=3"]);
+        assert_eq!(headers, ["b=1", "content-length=2", "a=2 2a ", "b=3"]);
         assert_eq!((done.head.code, done.head.until_close), (200, false));
         assert_eq!(done.replacement, b"HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok");
     }
@@ -252,6 +276,14 @@ mod tests {
             (
                 "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
                 "HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n",
+            ),
+            (
+                "HTTP/1.3 200 OK\r\nContent-Length: 2\r\ncontent-length: 2\r\n\r\nok",
+                "HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+                "HTTP/1.1 200 \r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
             ),
             (
                 "HTTP/1.1 500 No\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n0",
@@ -278,14 +310,15 @@ mod tests {
             (&b"SSH-2.0-OpenSSH\r\n"[..], HeadError::NotHttp),
             (b"\r\n\r\n", HeadError::NotHttp),
             (b"HTTP/2.0 200 OK\r\n\r\n", HeadError::NotHttp),
-            (b"HTTP/1.2 200 OK\r\n\r\n", HeadError::StatusLine),
+            (b"HTTP/1.x 200 OK\r\n\r\n", HeadError::StatusLine),
             (b"HTTP/1.1 20 OK\r\n\r\n", HeadError::StatusLine),
             (b"HTTP/1.1 2000 OK\r\n\r\n", HeadError::StatusLine),
             (b"HTTP/1.1 099 OK\r\n\r\n", HeadError::StatusLine),
             (b"HTTP/1.1\r\n\r\n", HeadError::StatusLine),
             (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", HeadError::Header),
             (b"HTTP/1.1 200 OK\r\n: nameless\r\n\r\n", HeadError::Header),
-            (b"HTTP/1.1 200 OK\r\na: b\r\n folded\r\n\r\n", HeadError::Header),
+            (b"HTTP/1.1 200 OK\r\n folded\r\na: b\r\n\r\n", HeadError::Header),
+            (b"HTTP/1.1 200 OK\r\na: b\r\n fol\0ded\r\n\r\n", HeadError::Header),
             (b"HTTP/1.1 200 OK\r\na: b\0\r\n\r\n", HeadError::Header),
         ] {
             assert_eq!(read(bytes), Err(error), "{}", String::from_utf8_lossy(bytes));

@@ -9,13 +9,7 @@ use super::{
     stored::{Asked, MOST_ASKED, StoredDelivery},
     work::Work,
 };
-use crate::domain::{
-    attempt::Trigger,
-    delivery::{Delivery, DeliveryStatus, NextAttempt},
-    ids::DeliveryId,
-    schedule,
-    time::Timestamp,
-};
+use crate::domain::{attempt::Trigger, delivery::Delivery, ids::DeliveryId, schedule, time::Timestamp};
 
 const GROWS: RequestKind = RequestKind { waits: true, grows: true, alone: false };
 const CANCEL: RequestKind = RequestKind { waits: false, grows: false, alone: false };
@@ -47,8 +41,8 @@ impl Store {
         .await
     }
 
-    /// Makes deliveries pending again from the schedule's beginning, with `Trigger::Replay` due now. Those that are
-    /// pending already only get their next attempt now. How many were found; deleted endpoints' are not.
+    /// Makes deliveries pending again from the schedule's beginning, with `Trigger::Replay` due now. How many were found;
+    /// deleted endpoints' are not.
     pub async fn replay(&self, deliveries: Vec<DeliveryId>) -> Result<u64, StoreError> {
         self.write(GROWS, move |work| {
             let now = work.shared.clock.steady();
@@ -59,7 +53,7 @@ impl Store {
                     continue;
                 }
                 count += 1;
-                let delivery = replayed(&before.delivery, now);
+                let delivery = schedule::replayed(&before.delivery, now);
                 change(work, &before, StoredDelivery { delivery, ..before.clone() }, &latest)?;
             }
             Ok(count)
@@ -97,22 +91,6 @@ fn change(work: &mut Work, before: &StoredDelivery, after: StoredDelivery, lates
     delivery_rows::write(work, before, &after, latest)?;
     work.changes.push(Change::Changed { delivery: Arc::new(after.delivery), before: before.delivery.status });
     Ok(())
-}
-
-fn replayed(before: &Delivery, now: Timestamp) -> Delivery {
-    if before.status != DeliveryStatus::Pending {
-        return schedule::replayed(before, now);
-    }
-    let next = match before.next {
-        // It waits for its first turn anyway.
-        _ if before.is_fresh() => before.next,
-        Some(next) if matches!(next.trigger, Trigger::Schedule | Trigger::Replay) => {
-            Some(NextAttempt { at: next.at.min(now), trigger: Trigger::Replay })
-        }
-        // A rotation or a test is made at once in any case.
-        other => other,
-    };
-    Delivery { next, ..before.clone() }
 }
 
 /// Now, or as soon after as nothing else was asked for: each has a due row of its own.

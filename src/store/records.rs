@@ -222,8 +222,8 @@ const COARSE_BUCKETS: [u64; 16] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000];
 
 /// The bucket of a duration.
-fn bucket_of(millis: u64) -> usize {
-    LATENCY_BUCKETS.partition_point(|bound| *bound < millis)
+fn bucket_of(duration: Duration) -> usize {
+    LATENCY_BUCKETS.partition_point(|bound| Duration::from_millis(*bound) < duration)
 }
 
 /// The counts of a minute by today's buckets.
@@ -233,7 +233,9 @@ fn in_all_buckets(counts: &[u64]) -> Cow<'_, [u64]> {
     }
     let rest = LATENCY_BUCKETS.len();
     let mut all = vec![0; rest + 1];
-    for (bucket, count) in COARSE_BUCKETS.iter().map(|end| bucket_of(*end)).chain([rest]).zip(counts) {
+    for (bucket, count) in
+        COARSE_BUCKETS.iter().map(|end| bucket_of(Duration::from_millis(*end))).chain([rest]).zip(counts)
+    {
         if let Some(sum) = all.get_mut(bucket) {
             *sum += count;
         }
@@ -274,8 +276,7 @@ impl Minute {
     /// Counts one successful attempt's duration.
     pub fn count_latency(&mut self, duration: Duration) {
         self.have_all_buckets();
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        if let Some(count) = self.latency.get_mut(bucket_of(millis)) {
+        if let Some(count) = self.latency.get_mut(bucket_of(duration)) {
             *count += 1;
         }
     }

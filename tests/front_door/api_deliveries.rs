@@ -218,6 +218,27 @@ fn retry_all_that_a_filter_matches() {
     assert_eq!(api.delivery_of(&other)["status"], "failed");
 }
 
+/// Its next attempt is made now, and what follows is the schedule from its beginning, not what was left of it.
+#[test]
+fn a_replay_gives_a_waiting_delivery_its_whole_schedule() {
+    let server = Server::setup().schedule("1h").start();
+    let api = server.admin();
+    let receiver = Receiver::start(|_, _| 500);
+    let endpoint = id(&api.endpoint(&receiver.url()));
+    let event = api.event();
+    api.delivery_after(&event, 1);
+    for attempts_made in [2, 3] {
+        let everything = json!({"since": "2020-01-01T00:00:00Z", "select": "all"});
+        let answer = api.post(&format!("/v1/endpoints/{endpoint}/replay"), &everything).expect(202);
+        assert_eq!(answer["count"], 1);
+        let delivery = api.delivery_after(&event, attempts_made);
+        assert_eq!(delivery["status"], "pending", "{delivery:#}");
+        let last = attempts(&delivery).last().unwrap().clone();
+        assert_eq!(last["trigger"], "replay", "{delivery:#}");
+        assert!(delivery["next_attempt_at"].as_str() > last["started_at"].as_str(), "{delivery:#}");
+    }
+}
+
 #[test]
 fn a_replay_takes_what_it_selects() {
     let server = Server::setup().schedule("10ms").start();

@@ -40,6 +40,25 @@ fn the_same_id_and_content_again_sends_nothing_twice() {
     assert_eq!(mine, 1);
 }
 
+/// A producer may repeat the time that it was told, though it had left it to the server.
+#[test]
+fn the_time_that_the_server_gave_is_the_same_content() {
+    let server = Server::start();
+    let api = server.admin();
+    for n in 0..3 {
+        let mut event = json!({"id": format!("evt_told-{n}"), "type": "batch.completed", "data": {"object": {"n": n}}});
+        let told = api.post("/v1/events", &event).expect(202)["created"].clone();
+        let key = format!("told-{n}");
+        with_key(&api, &key, &json!({"type": "batch.completed", "data": {"object": {}}})).expect(202);
+        event["created"] = told.clone();
+        api.post("/v1/events", &event).expect(200);
+        event["created"] = json!(told.as_i64().unwrap() + 1);
+        assert_eq!(api.post("/v1/events", &event).problem(409)["pointer"], "/id");
+        let other = json!({"type": "batch.completed", "created": 1, "data": {"object": {}}});
+        assert_eq!(with_key(&api, &key, &other).problem(409)["parameter"], "Idempotency-Key");
+    }
+}
+
 #[test]
 fn an_idempotency_key_does_the_same() {
     let server = Server::start();

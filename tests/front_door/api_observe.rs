@@ -68,6 +68,9 @@ fn stats_count_what_happened() {
     assert_eq!(stats["totals"]["retried"], 1, "{stats:#}");
     assert!(stats.to_string().contains("queue_depth"), "{stats:#}");
     assert!(stats.to_string().contains("latency"), "{stats:#}");
+    for query in ["step=90s", "window=7d&step=1m"] {
+        assert_eq!(api.get(&format!("/v1/stats?{query}")).problem(422)["parameter"], "step");
+    }
 }
 
 #[test]

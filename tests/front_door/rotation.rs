@@ -256,3 +256,20 @@ fn unusable_requests_are_refused() {
     let after = api.get(&format!("/v1/endpoints/{}/secret", id(&endpoint))).expect(200);
     assert_eq!(after["secret"], endpoint["secret"], "a refused rotation changed the secret");
 }
+
+/// Who rotates back finds the receiver as it was: it never notices, and no secret signs twice.
+#[test]
+fn a_secret_that_signs_still_can_become_the_newest_again() {
+    let server = Server::setup().schedule("1h").start();
+    let api = server.admin();
+    let old = sign::secret(1);
+    let (receiver, _) = knowing(&old);
+    let endpoint = api.endpoint_with(&receiver.url(), &json!({"secret": old}));
+    let between = rotate(&api, &endpoint, &json!({"overlap": "24h"}));
+    assert_eq!(rotate(&api, &endpoint, &json!({"overlap": "24h", "secret": old})), old);
+    let delivery = api.delivery_in(&api.event(), "delivered");
+    assert_eq!(attempts(&delivery).len(), 1, "{delivery:#}");
+    let request = receiver.requests().pop().unwrap();
+    assert_eq!(request.header("webhook-signature").unwrap().split(' ').count(), 2);
+    assert_eq!(sign::standard_matches(&old, &request) + sign::standard_matches(&between, &request), 2);
+}

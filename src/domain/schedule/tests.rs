@@ -169,5 +169,10 @@ fn a_test_is_one_attempt_and_a_replay_a_whole_schedule() {
     assert!(!again.is_fresh());
     let waiting = step(&Delivery { test: false, ..again }, &answer(Trigger::Replay, 500, &[]), 1, false).delivery;
     assert_eq!(due_minute(&waiting), Some(6));
+    let again = replayed(&waiting, Timestamp::from_millis(2 * MINUTE));
+    let expected = NextAttempt { at: Timestamp::from_millis(2 * MINUTE), trigger: Trigger::Replay };
+    assert_eq!((again.next, again.scheduled_made), (Some(expected), 0), "one that waits begins again as well");
+    assert_eq!(replayed(&again, Timestamp::from_millis(3 * MINUTE)), again, "it is due already");
+    assert_eq!(replayed(&fresh(), Timestamp::from_millis(MINUTE)), fresh());
     assert_eq!(waiting.next.map(|next| next.trigger), Some(Trigger::Schedule));
 }

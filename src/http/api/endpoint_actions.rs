@@ -118,8 +118,9 @@ pub async fn send_test(
 
 /// Send again
 ///
-/// Deliveries that failed, events that were missed, or all of both begin again, with the whole schedule before them.
-/// Tests are left out.
+/// Deliveries that failed, events that the endpoint missed, or all events with their deliveries, whatever became of
+/// them, begin again, with the whole schedule before them. A delivery that waits for its next attempt makes it now. Tests
+/// are left out.
 #[utoipa::path(post, path = "/v1/endpoints/{id}/replay", tag = "endpoints", operation_id = "replayEndpoint",
     params(("id" = EndpointIdText, Path, description = "The endpoint's id.")),
     request_body = ReplayRequest,

@@ -134,12 +134,12 @@ pub async fn get(
     let step = query.0.step.map_or(DEFAULT_STEP, |Within(step)| step);
     let minutes = step.get().as_secs() / 60;
     if HumanDuration::from_secs(minutes * 60) != step {
-        return Err(Problem::new(Kind::Unprocessable, "`step`: must be a whole number of minutes"));
+        return Err(Problem::of_parameter(Kind::Unprocessable, "step", "must be a whole number of minutes"));
     }
     let count = window.get().as_secs().div_ceil(60).div_ceil(minutes.max(1));
     if count > MOST_PARTS {
-        let detail = format!("`step`: the window has {count} of them, more than {MOST_PARTS}");
-        return Err(Problem::new(Kind::Unprocessable, detail));
+        let detail = format!("the window has {count} of them, more than {MOST_PARTS}");
+        return Err(Problem::of_parameter(Kind::Unprocessable, "step", detail));
     }
     let series = series(&api, minutes, count).await?;
     let mut endpoints = EndpointCounts::default();
@@ -269,6 +269,10 @@ mod tests {
         let p99 = quantile(&minute.latency, 0.99).unwrap();
         assert!((600.0..=700.0).contains(&p99), "{p99}");
         assert_eq!(quantile(&minute.latency, 1.0), Some(60_000.0));
+        let mut quick = Minute::default();
+        quick.count_latency(Duration::from_micros(2_400));
+        let p50 = quantile(&quick.latency, 0.5).unwrap();
+        assert!((2.0..=3.0).contains(&p50), "{p50}");
     }
 
     /// A minute of an earlier release has 17 counts: up to 1, 2, 5, 10, … ms, and the rest.

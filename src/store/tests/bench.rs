@@ -272,15 +272,7 @@ impl Bench {
         assert_eq!(count, u64::try_from(alive.len()).unwrap());
         for id in alive {
             let delivery = &mut self.model.deliveries.get_mut(&id).unwrap().delivery;
-            match &mut delivery.next {
-                None => *delivery = crate::domain::schedule::replayed(delivery, Timestamp::EPOCH),
-                Some(next) if delivery.scheduled_made > 0 || next.at > delivery.created_at => {
-                    if next.trigger == Trigger::Schedule {
-                        next.trigger = Trigger::Replay;
-                    }
-                }
-                Some(_) => {}
-            }
+            *delivery = crate::domain::schedule::replayed(delivery, Timestamp::EPOCH);
             self.take_times(id);
         }
     }
