@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::support::api::id;
-use crate::support::browser::text;
+use crate::support::browser::{text, unescaped};
 use crate::support::{Behaviour, Browser, Receiver, Reply, Server};
 
 /// The text of the element with this id, as a browser reads it.
@@ -16,7 +16,7 @@ fn content(page: &str, id: &str) -> String {
     for (n, part) in inside.split('<').enumerate() {
         text.push_str(if n == 0 { part } else { part.split_once('>').unwrap().1 });
     }
-    text.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    unescaped(&text)
 }
 
 #[test]
@@ -261,4 +261,24 @@ fn a_delivery_is_its_accounts_and_changed_by_who_may() {
     assert!(!own.page(&place).contains("<dt>Account</dt>"));
     own.submit(&format!("{place}/retry"), &[]);
     admin.delivery_after(&event, 2);
+}
+
+/// Of an ordered endpoint only the oldest has a time of its own; the others go out after it.
+#[test]
+fn a_delivery_behind_another_of_an_ordered_endpoint_says_so() {
+    let server = Server::setup().schedule("2h").start();
+    let admin = server.admin();
+    let receiver = Receiver::start(|_, _| 503);
+    admin.endpoint_with(&receiver.url(), &json!({"ordered": true}));
+    let first = id(&admin.delivery_after(&admin.event(), 1));
+    let second = id(&admin.delivery_of(&admin.event()));
+    let mut browser = Browser::signed_in(&server, &admin);
+    let page = browser.page(&format!("/logs/{second}"));
+    assert!(page.contains("Held behind") && page.contains(&format!("/logs/{first}")), "{page}");
+    assert!(page.contains("after an earlier delivery") && !page.contains("due now"), "{page}");
+    let page = browser.page(&format!("/logs/{first}"));
+    assert!(page.contains("Attempt 2 of 2 in 2 hours") || page.contains("Attempt 2 of 2 in 1 hour"), "{page}");
+    browser.submit(&format!("/logs/{first}/cancel"), &[]);
+    admin.delivery_after(admin.get(&format!("/v1/deliveries/{second}")).expect(200)["event_id"].as_str().unwrap(), 1);
+    assert!(!browser.page(&format!("/logs/{second}")).contains("Held behind"));
 }

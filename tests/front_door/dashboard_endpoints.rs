@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::browser::text;
-use crate::support::{Browser, Receiver, Reply, Server};
+use crate::support::api::id;
+use crate::support::browser::{hidden, text, unescaped};
+use crate::support::{Browser, Receiver, Reply, Server, sign};
 
 #[test]
 fn an_endpoint_is_added_with_its_secret_this_once() {
@@ -243,4 +244,85 @@ fn the_last_day_of_an_endpoint_survives_a_restart() {
     server.verify_store();
     server.start_again();
     assert!(seen(&server).contains("3 attempts were taken, 1 not."), "{}", seen(&server));
+}
+
+#[test]
+fn saving_sends_what_was_changed_in_the_form_and_nothing_else() {
+    let server = Server::start();
+    let admin = server.admin();
+    let settings = json!({
+        "description": "First line\nSecond line",
+        "metadata": {"crm:id": "42", "multi": "one\ntwo: three", "padded": " a "},
+        "headers": {"X-Team": "billing"},
+    });
+    let made = admin.endpoint_with("http://127.0.0.1:1/", &settings);
+    let place = format!("/endpoints/{}", id(&made));
+    let mut browser = Browser::signed_in(&server, &admin);
+    let form = browser.page(&format!("{place}/edit"));
+    let carried = hidden(&form, "shown");
+    let start = form.find("name=\"metadata\"").unwrap();
+    let metadata = unescaped(form[start..].split_once('>').unwrap().1.split("</textarea>").next().unwrap().trim());
+    admin.send("PATCH", &format!("/v1{place}"), &json!({"max_in_flight": 3})).expect(200);
+    let mut fields = vec![
+        ("shown", &*carried),
+        ("url", "http://127.0.0.1:1/"),
+        ("description", "First line\r\nSecond line"),
+        ("events", "all"),
+        ("headers", "x-team: billing"),
+        ("metadata", &*metadata),
+        ("timeout", ""),
+        ("retry_schedule", ""),
+        ("max_in_flight", ""),
+        ("rate_limit", "7"),
+    ];
+    assert_eq!(browser.submit(&format!("{place}/edit"), &fields).status, 303);
+    let saved = admin.get(&format!("/v1{place}")).expect(200);
+    for name in ["description", "metadata", "headers", "url", "event_types", "timeout", "ordered"] {
+        assert_eq!(saved[name], made[name], "{name}");
+    }
+    assert_eq!((&saved["max_in_flight"], &saved["rate_limit"]), (&json!(3), &json!(7)), "{saved:#}");
+    assert_eq!(admin.list("/v1/audit-log")[0]["details"], "rate_limit");
+    fields[9] = ("rate_limit", "many");
+    let again = browser.submit(&format!("{place}/edit"), &fields);
+    assert_eq!((again.status, hidden(&text(&again), "shown")), (422, carried.clone()), "what it showed goes along");
+}
+
+#[test]
+fn every_type_and_only_some_is_a_fault_of_the_field() {
+    let server = Server::start();
+    let admin = server.admin();
+    let mut browser = Browser::signed_in(&server, &admin);
+    let fields = [("url", "http://127.0.0.1:1/"), ("events", "all"), ("event_types", "batch.failed")];
+    let answer = browser.submit("/endpoints/new", &fields);
+    assert_eq!(answer.status, 422, "{answer}");
+    assert!(text(&answer).contains("either every type, or only those ticked: not both"), "{answer}");
+    assert!(admin.list("/v1/endpoints").is_empty());
+}
+
+#[test]
+fn a_secret_that_was_typed_is_there_still_after_an_error() {
+    let server = Server::start();
+    let admin = server.admin();
+    let place = format!("/endpoints/{}", id(&admin.endpoint("http://127.0.0.1:1/")));
+    let mut browser = Browser::signed_in(&server, &admin);
+    let secret = sign::secret(7);
+    let answer = browser.submit(&format!("{place}/rotate"), &[("overlap", "99d"), ("secret", &secret)]);
+    assert_eq!(answer.status, 422, "{answer}");
+    assert!(text(&answer).contains(&format!("value=\"{secret}\"")), "{answer}");
+}
+
+#[test]
+fn a_replay_of_a_paused_endpoint_says_when_it_goes_out() {
+    let server = Server::setup().schedule("10ms").start();
+    let admin = server.admin();
+    let receiver = Receiver::start(|_, _| 500);
+    let place = format!("/endpoints/{}", id(&admin.endpoint(&receiver.url())));
+    admin.delivery_in(&admin.event(), "failed");
+    let mut browser = Browser::signed_in(&server, &admin);
+    browser.submit(&format!("{place}/status"), &[("status", "paused")]);
+    let asked = browser.page(&format!("{place}/replay?since=2020-01-01T00:00:00Z&until=&select=failed"));
+    assert!(asked.contains("once the endpoint is resumed"), "{asked}");
+    let done = browser.submit(&format!("{place}/replay"), &[("since", "2020-01-01T00:00:00Z"), ("select", "failed")]);
+    let page = browser.page(done.header("location").unwrap());
+    assert!(page.contains("1 delivery goes out once the endpoint is resumed"), "{page}");
 }

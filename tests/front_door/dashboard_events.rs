@@ -37,6 +37,7 @@ fn an_event_is_looked_up_by_its_id_or_a_producers_own() {
         let page = text(&answer);
         assert!(page.contains("id=\"id-error\"") && page.contains(said), "{typed}: {page}");
         assert!(page.contains(&format!("value=\"{typed}\"")), "{typed}: {page}");
+        assert!(page.contains("method=\"get\" action=\"/events\"") && page.contains("href=\"/events?"), "{page}");
     }
 }
 

@@ -31,13 +31,16 @@ fn it_tells_what_fails_since_when_and_what_is_tried_again() {
     admin.endpoint_with(&good.url(), &json!({"event_types": ["batch.completed"], "description": "Good one"}));
     let page = browser.page("/");
     assert!(
-        page.contains("The one endpoint is healthy.") && page.contains("Nothing is waiting for a retry."),
-        "{page}"
+        page.contains("Nothing is failing.") && page.contains("1 has taken nothing yet."),
+        "it was not tried: {page}"
     );
+    assert!(page.contains("Nothing is waiting for a retry."), "{page}");
+    admin.delivery_in(&admin.event(), "delivered");
+    let page = browser.page("/");
+    assert!(page.contains("The one endpoint is healthy."), "{page}");
     assert!(!page.contains("Failing endpoints"), "{page}");
 
     let failing = admin.endpoint_with(&bad.url(), &json!({"event_types": ["batch.failed"], "description": "Bad one"}));
-    admin.delivery_in(&admin.event(), "delivered");
     let event = admin.event_of("batch.failed", &json!({}));
     let delivery = admin.delivery_after(&event, 1);
     let page = eventually("the counts are there", || {

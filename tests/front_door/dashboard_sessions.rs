@@ -184,3 +184,32 @@ fn a_new_session_of_the_same_browser_ends_the_one_before() {
     assert_eq!(browser.sign_in(&admin_text(&server)).status, 303);
     assert_eq!((browser.get("/endpoints").status, before.get("/endpoints").status), (200, 303));
 }
+
+#[test]
+fn a_wrong_token_does_not_lose_the_way() {
+    let server = Server::start();
+    let mut browser = Browser::new(&server);
+    let answer = browser.post("/sign-in", &[("token", "mhk_wrong"), ("next", "/logs?status=failed")]);
+    assert_eq!(hidden(&text(&answer), "next"), "/logs?status=failed");
+}
+
+#[test]
+fn a_form_of_a_session_that_is_over_leads_back_to_its_page_and_says_that_nothing_was_saved() {
+    let server = Server::start();
+    let mut browser = Browser::new(&server);
+    let here = format!("http://{}/endpoints/new", server.address());
+    let answer = browser.post_from("/endpoints/new", &[("url", "https://a.example")], &[("referer", &here)]);
+    let location = answer.header("location").unwrap();
+    let page = browser.page(location);
+    assert!(page.contains("You were signed out") && page.contains("was not saved"), "{page}");
+    assert_eq!(hidden(&page, "next"), "/endpoints/new");
+    let elsewhere = browser.post_from("/endpoints/new", &[], &[("referer", "http://evil.example/endpoints/new")]);
+    assert_eq!(hidden(&browser.page(elsewhere.header("location").unwrap()), "next"), "/");
+    assert_eq!(browser.post("/sign-out", &[]).header("location"), Some("/sign-in"));
+
+    browser.sign_in(&admin_text(&server));
+    let other = browser.post("/endpoints/new", &[("form_token", "of-another-session")]);
+    let page = text(&other);
+    assert!(other.status == 403 && page.contains("The form is out of date"), "{other}");
+    assert!(!page.contains("Sign in with another token"), "{page}");
+}

@@ -209,7 +209,7 @@ pub async fn delete(
 /// # Errors
 /// There is none, it is the last one that can make others, or the store does not take it.
 pub async fn remove(api: &Api, caller: &Caller<CanChangeServer>, id: TokenId) -> Result<(), Problem> {
-    let audit = |token: &Token| caller.audit("token.deleted", &id, token.account.as_ref(), "");
+    let audit = |token: &Token| caller.audit("token.deleted", &id, token.account.as_ref(), token.name.clone());
     match api.tokens().delete(api.store(), id, api.clock().wall(), audit).await {
         Ok(()) => {
             // Its sessions have no rights any more; now nothing is left of them.

@@ -162,17 +162,23 @@ impl View {
     }
 }
 
-/// A small page without tabs, in the middle of the window.
+/// A small page without tabs, in the middle of the window. Nobody is known to look at it: with a platform's name it is that
+/// platform's, since its customers may.
 pub fn solo(api: &Api, title: &str, extra_head: Option<Markup>, content: &Markup) -> Markup {
     let content = html! {
         @if let Some(extra) = extra_head { (extra) }
         main #main {
-            div.brand { (brand_mark()) "Mythichooks" }
+            div.brand {
+                @match &api.settings().portal.name {
+                    Some(name) => (name.as_str()),
+                    None => { (brand_mark()) "Mythichooks" }
+                }
+            }
             (content)
         }
         footer.foot { div.wrap { span { "Mythichooks " (env!("CARGO_PKG_VERSION")) } } }
     };
-    document(api, title, false, "solo", &content)
+    document(api, title, api.settings().portal.name.is_some(), "solo", &content)
 }
 
 fn document(api: &Api, title: &str, customer: bool, class: &str, content: &Markup) -> Markup {

@@ -104,6 +104,14 @@ impl Page {
         self.request.connection_info().host().to_owned()
     }
 
+    /// Where this server is reached, for commands that people copy: as it was told, else as the page was asked for.
+    pub fn origin(&self) -> String {
+        match &self.api.settings().public_url {
+            Some(url) => url.origin().to_owned(),
+            None => format!("{}://{}", self.request.connection_info().scheme(), self.host()),
+        }
+    }
+
     /// The request itself.
     pub fn request(&self) -> &HttpRequest {
         &self.request
@@ -260,6 +268,9 @@ fn sign_in(request: HttpRequest, api: Data<Api>) -> ControlFlow<HttpResponse, Pa
     }
 }
 
+/// Where the fault of a form lies that was made for another session.
+pub const OTHER_SESSION: &str = "/form_token";
+
 /// The form, if it comes from one of our pages that was made for this session.
 async fn unforged(page: &Page, payload: Payload) -> Result<Form, Problem> {
     origin::check(&page.request, &page.api)?;
@@ -269,7 +280,7 @@ async fn unforged(page: &Page, payload: Payload) -> Result<Form, Problem> {
         Ok(form)
     } else {
         let detail = "the form is of another session, so nothing was done; load its page again and send it once more";
-        Err(Problem::new(Kind::Forbidden, detail))
+        Err(Problem::field(Kind::Forbidden, OTHER_SESSION, detail))
     }
 }
 

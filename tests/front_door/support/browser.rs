@@ -87,5 +87,10 @@ pub fn text(answer: &Answer) -> String {
 pub fn hidden(page: &str, name: &str) -> String {
     let marker = format!("name=\"{name}\" value=\"");
     let start = page.find(&marker).unwrap_or_else(|| panic!("no hidden field {name} in {page}")) + marker.len();
-    page[start..].split('"').next().unwrap().to_owned()
+    unescaped(page[start..].split('"').next().unwrap())
+}
+
+/// Text of a page as a browser reads it.
+pub fn unescaped(text: &str) -> String {
+    text.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }

@@ -12,11 +12,12 @@
   // Copy buttons: data-copy names the element whose text, or value, is copied.
   for (const button of document.querySelectorAll('button[data-copy]')) {
     button.hidden = false;
+    const label = button.querySelector('[data-label]');
+    const before = label.textContent;
+    let back;
     button.addEventListener('click', async () => {
       const source = document.getElementById(button.dataset.copy);
       if (!source) return;
-      const label = button.querySelector('[data-label]');
-      const before = label.textContent;
       try {
         await navigator.clipboard.writeText(textOf(source));
         label.textContent = 'Copied';
@@ -28,7 +29,8 @@
         else { const chosen = getSelection(); chosen.removeAllRanges(); chosen.addRange(range); }
         label.textContent = 'Selected';
       }
-      setTimeout(() => { label.textContent = before; }, 2000);
+      clearTimeout(back);
+      back = setTimeout(() => { label.textContent = before; }, 2000);
     });
   }
 
@@ -79,7 +81,9 @@
 
   // A page that waits for something looks again by itself. data-again: after so many milliseconds.
   const again = document.querySelector('[data-again]');
-  if (again) setTimeout(() => location.replace(again.href || location.href), Number(again.dataset.again));
+  // As it was asked for: the address may become another below.
+  const asked = location.href;
+  if (again) setTimeout(() => location.replace(again.href || asked), Number(again.dataset.again));
 
   // A page that answers a form stands under the address that shows the same without it.
   const place = document.querySelector('[data-place]');
@@ -96,6 +100,12 @@
     if (!radios.length) continue;
     for (const tick of ticks) tick.addEventListener('change', () => {
       if (tick.checked) for (const radio of radios) radio.checked = radio.dataset.ticks === 'needed';
+    });
+    // Ticks that the chosen radio makes needless are not sent.
+    form.addEventListener('formdata', (event) => {
+      if ([...radios].some((radio) => radio.checked && radio.dataset.ticks === 'needless')) {
+        for (const tick of ticks) event.formData.delete(tick.name);
+      }
     });
   }
 

@@ -96,7 +96,8 @@ impl FormErrors {
                         p {
                             @match label(&error.field) {
                                 Some(label) => { a href={ "#" (error.field) } { (label) } ": " (error.text) }
-                                None => (error.text)
+                                None if error.field.is_empty() => (error.text)
+                                None => { span.mono { (error.field) } ": " (error.text) }
                             }
                         }
                     }

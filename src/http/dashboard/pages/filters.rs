@@ -75,7 +75,7 @@ pub fn time_chips(page: &Page, others: &[&str]) -> Markup {
         if let Some(since) = since {
             query.append_pair("since", &since);
         }
-        format!("{}?{}", page.request().path(), query.finish())
+        format!("{}?{}", list(page), query.finish())
     };
     html! {
         div.chips role="group" aria-label="Time" {
@@ -87,19 +87,24 @@ pub fn time_chips(page: &Page, others: &[&str]) -> Markup {
     }
 }
 
+/// The list that the page shows: also where a look-up in it found nothing, at an address below.
+fn list(page: &Page) -> String {
+    format!("/{}", page.request().path().split('/').nth(1).unwrap_or_default())
+}
+
 /// Whether one of these is filtered by.
 pub fn is_filtered(page: &Page, names: &[&str]) -> bool {
     names.iter().any(|name| !page.typed(name).is_empty())
 }
 
-/// The form around the fields; it asks for the page that it stands on.
+/// The form around the fields; it asks for the list that it stands on.
 pub fn form(page: &Page, names: &[&str], fields: &Markup) -> Markup {
     html! {
-        form.filter method="get" action=(page.request().path()) novalidate {
+        form.filter method="get" action=(list(page)) novalidate {
             (fields)
             div.acts {
                 button.btn type="submit" { "Filter" }
-                @if is_filtered(page, names) { a.btn href=(page.request().path()) { "Clear" } }
+                @if is_filtered(page, names) { a.btn href=(list(page)) { "Clear" } }
             }
         }
     }
@@ -109,6 +114,6 @@ pub fn form(page: &Page, names: &[&str], fields: &Markup) -> Markup {
 pub fn none_of_these(page: &Page, what: &str) -> Markup {
     super::super::components::nothing(
         "None of these",
-        &html! { "No " (what) " matches this filter. " a href=(page.request().path()) { "Show all" } },
+        &html! { "No " (what) " matches this filter. " a href=(list(page)) { "Show all" } },
     )
 }

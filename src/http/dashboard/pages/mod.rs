@@ -21,7 +21,7 @@ use maud::html;
 
 use super::{
     layout::{self, View},
-    page::Page,
+    page::{OTHER_SESSION, Page},
     response,
 };
 use crate::http::{
@@ -51,6 +51,7 @@ pub fn refused(page: &Page, problem: &Problem) -> HttpResponse {
     let answer = problem.error_response();
     let (title, what_now) = match problem.kind() {
         Kind::NotFound => ("There is nothing here", "It may have been deleted, or belong to another account."),
+        Kind::Forbidden if problem.pointer() == Some(OTHER_SESSION) => ("The form is out of date", ""),
         Kind::Forbidden if page.is_portal() => ("This is not allowed", "Your platform does it for you."),
         Kind::Forbidden => ("This is not allowed", "Sign in with another token to do it."),
         Kind::Unavailable => ("Not now", "Nothing was lost. Try again in a moment."),
@@ -113,13 +114,28 @@ pub fn unknown_method(api: &Api) -> HttpResponse {
     response::html(StatusCode::METHOD_NOT_ALLOWED, page)
 }
 
-/// To the sign-in, and back here afterwards.
+/// To the sign-in, and back here afterwards. Who sent a form is told that nothing was done, and comes back to its page.
 pub fn to_sign_in(request: &HttpRequest) -> HttpResponse {
-    let is_read = request.method().is_safe();
-    let here = request.uri().path_and_query().map_or("/", |here| here.as_str());
-    if !is_read || here == "/" {
-        return response::go_to("/sign-in");
+    let (here, unsaved) = if request.method().is_safe() {
+        (request.uri().path_and_query().map(|here| here.as_str().to_owned()), "")
+    } else if request.path() == "/sign-out" {
+        (None, "")
+    } else {
+        (page_of_form(request), sign_in::UNSAVED)
+    };
+    let mut query = url::form_urlencoded::Serializer::new(unsaved.to_owned());
+    if let Some(here) = here.filter(|here| here != "/") {
+        query.append_pair("next", &here);
     }
-    let next: String = url::form_urlencoded::byte_serialize(here.as_bytes()).collect();
-    response::go_to(&format!("/sign-in?next={next}"))
+    let query = query.finish();
+    response::go_to(&if query.is_empty() { "/sign-in".to_owned() } else { format!("/sign-in?{query}") })
+}
+
+/// The page of ours that a form was sent from.
+fn page_of_form(request: &HttpRequest) -> Option<String> {
+    let from = request.headers().get(header::REFERER)?.to_str().ok()?;
+    let (_, rest) = from.split_once("://")?;
+    let at = rest.find('/')?;
+    let (host, place) = rest.split_at(at);
+    (host == request.connection_info().host()).then(|| place.to_owned())
 }

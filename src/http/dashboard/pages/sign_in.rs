@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// In the query: a form was sent, and its session was over.
+pub const UNSAVED: &str = "unsaved=";
+
 /// Longer addresses to go on to are not kept.
 const LONGEST_NEXT: usize = 2_000;
 
@@ -51,30 +54,37 @@ async fn show(request: HttpRequest, api: Data<Api>) -> HttpResponse {
     // A browser that comes by a link of another site holds the cookie back; asked from here, it sends it.
     let from_elsewhere = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
     let again = from_elsewhere.then(|| html! { meta http-equiv="refresh" content="0"; });
-    let wait = api.sign_ins().wait(address(&request), api.clock().steady());
-    response::html(StatusCode::OK, page(&api, &next, again, &FormErrors::default(), wait))
+    let told = match api.sign_ins().wait(address(&request), api.clock().steady()) {
+        Some(wait) => Told::Wait(wait),
+        None if request.query_string().split('&').any(|part| part == UNSAVED) => Told::Unsaved,
+        None => Told::Nothing,
+    };
+    response::html(StatusCode::OK, page(&api, &next, again, &FormErrors::default(), told))
 }
 
 async fn sign_in(request: HttpRequest, payload: Payload, api: Data<Api>) -> HttpResponse {
-    match try_sign_in(&request, payload, &api).await {
-        Ok(answer) => answer,
-        Err(problem) => {
-            let next = next_of(request.query_string());
-            let status = actix_web::ResponseError::status_code(&problem);
-            let errors = FormErrors::whole(&problem);
-            response::html(status, page(&api, &next, None, &errors, None))
-        }
-    }
+    let form = match origin::check(&request, &api) {
+        Ok(()) => Form::read(payload, 0).await,
+        Err(problem) => Err(problem),
+    };
+    let next = local(form.as_ref().map_or("", |form| form.text("next")));
+    let signed_in = match form {
+        Ok(form) => try_sign_in(&request, &form, &next, &api).await,
+        Err(problem) => Err(problem),
+    };
+    signed_in.unwrap_or_else(|problem| {
+        let status = actix_web::ResponseError::status_code(&problem);
+        response::html(status, page(&api, &next, None, &FormErrors::whole(&problem), Told::Nothing))
+    })
 }
 
-async fn try_sign_in(request: &HttpRequest, payload: Payload, api: &Api) -> Shown {
-    origin::check(request, api)?;
-    let form = Form::read(payload, 0).await?;
-    let next = local(form.text("next"));
+async fn try_sign_in(request: &HttpRequest, form: &Form, next: &str, api: &Api) -> Shown {
     let (address, steady) = (address(request), api.clock().steady());
     if let Some(wait) = api.sign_ins().wait(address, steady) {
-        let mut answer =
-            response::html(StatusCode::TOO_MANY_REQUESTS, page(api, &next, None, &FormErrors::default(), Some(wait)));
+        let mut answer = response::html(
+            StatusCode::TOO_MANY_REQUESTS,
+            page(api, next, None, &FormErrors::default(), Told::Wait(wait)),
+        );
         answer.headers_mut().insert(header::RETRY_AFTER, seconds(wait).into());
         return Ok(answer);
     }
@@ -100,7 +110,7 @@ async fn try_sign_in(request: &HttpRequest, payload: Payload, api: &Api) -> Show
     };
     let audit = Caller::<CanRead>::new(token.clone())?.audit("session.opened", &token.id, token.account.as_ref(), "");
     let text = api.sessions().make(api.store(), api.tokens(), made, Some(audit)).await?;
-    let mut answer = response::go_to(&next);
+    let mut answer = response::go_to(next);
     add_cookie(&mut answer, &cookie::with(request, api, text.expose(), expires_at))?;
     Ok(answer)
 }
@@ -150,17 +160,30 @@ fn local(next: &str) -> String {
     if sound { next.to_owned() } else { "/".to_owned() }
 }
 
-fn page(api: &Api, next: &str, head: Option<Markup>, errors: &FormErrors, wait: Option<Duration>) -> Markup {
+/// What stands above the form.
+#[derive(Clone, Copy)]
+enum Told {
+    Nothing,
+    /// So long nobody from this address can sign in.
+    Wait(Duration),
+    Unsaved,
+}
+
+fn page(api: &Api, next: &str, head: Option<Markup>, errors: &FormErrors, told: Told) -> Markup {
     layout::solo(
         api,
         "Sign in",
         head,
         &html! {
             h1 { "Sign in" }
-            @if let Some(wait) = wait {
-                (components::note(components::Tone::Warning, "Too many wrong tokens", &html! {
+            @match told {
+                Told::Nothing => {}
+                Told::Wait(wait) => (components::note(components::Tone::Warning, "Too many wrong tokens", &html! {
                     p { "Try again in " (components::count(seconds(wait), "second", "seconds")) "." }
-                }))
+                })),
+                Told::Unsaved => (components::note(components::Tone::Warning, "You were signed out", &html! {
+                    p { "What you sent was not saved. Sign in, and send it once more." }
+                })),
             }
             (errors.summary(&[("token", "Token")]))
             form.form method="post" action="/sign-in" {

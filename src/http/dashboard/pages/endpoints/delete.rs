@@ -30,7 +30,7 @@ pub async fn ask(page: Page) -> Shown {
             div.acts { button.btn.risk type="submit" { "Delete endpoint" } a.btn href=(path(&endpoint)) { "Cancel" } }
         }
     };
-    let lede = html! { strong { (name(&endpoint)) } " at " (address(&endpoint.url)) };
+    let lede = html! { strong { bdi { (name(&endpoint)) } } " at " (address(&endpoint.url)) };
     Ok(page.show(view_below(&endpoint, "Delete").lede(lede).body(body)))
 }
 

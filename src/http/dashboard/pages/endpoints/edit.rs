@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// The name of the field that carries what a form showed.
+const CARRIED: &str = "shown";
+
 pub async fn new(page: Page) -> Shown {
     page.caller::<CanChange>()?;
     let settings = Settings { all: true, ..Settings::default() };
@@ -57,19 +60,21 @@ pub async fn create(page: Page, form: Form) -> Shown {
 
 pub async fn edit(page: Page) -> Shown {
     let (_, endpoint) = named::<CanChange>(&page)?;
-    Ok(edit_page(&page, &endpoint, &Settings::from(&*endpoint), &FormErrors::default()))
+    let settings = Settings::from(&*endpoint);
+    Ok(edit_page(&page, &endpoint, &settings, &settings.carried(), &FormErrors::default()))
 }
 
 pub async fn save(page: Page, form: Form) -> Shown {
     let (caller, endpoint) = named::<CanChange>(&page)?;
     let settings = Settings::from(&form);
-    let changed = match settings.to_change().and_then(super::super::super::form::Body::parse) {
+    let carried = form.text(CARRIED);
+    let changed = match settings.to_change(carried).and_then(super::super::super::form::Body::parse) {
         Ok(patch) => change(page.api(), &caller, endpoint.id, patch).await,
         Err(problem) => Err(problem),
     };
     match changed {
         Ok(endpoint) => Ok(response::go_to(&format!("{}?done=saved", path(&endpoint)))),
-        Err(problem) => Ok(edit_page(&page, &endpoint, &settings, &FormErrors::of(problem)?)),
+        Err(problem) => Ok(edit_page(&page, &endpoint, &settings, carried, &FormErrors::of(problem)?)),
     }
 }
 
@@ -101,10 +106,17 @@ fn new_page(page: &Page, settings: &Settings, errors: &FormErrors) -> HttpRespon
     page.show(View::new(Tab::Endpoints, "Add endpoint").crumb("New", None).status(errors.status()).body(body))
 }
 
-fn edit_page(page: &Page, endpoint: &Endpoint, settings: &Settings, errors: &FormErrors) -> HttpResponse {
+fn edit_page(
+    page: &Page,
+    endpoint: &Endpoint,
+    settings: &Settings,
+    carried: &str,
+    errors: &FormErrors,
+) -> HttpResponse {
     let body = html! {
         form.form.sec method="post" action={ (path(endpoint)) "/edit" } novalidate {
             (layout::form_token(page))
+            input type="hidden" name=(CARRIED) value=(carried);
             (errors.summary(&LABELS))
             (fields(page, settings, errors, false))
             div.acts { button.btn.main type="submit" { "Save" } a.btn href=(path(endpoint)) { "Cancel" } }
@@ -122,7 +134,7 @@ fn fields(page: &Page, settings: &Settings, errors: &FormErrors, is_new: bool) -
     );
     html! {
         (Field::new("url", "Address", &settings.url).mono().kind("url", "off").hint(&url_hint).input(errors))
-        (Field::new("description", "Description", &settings.description).optional().hint("What people call it.").input(errors))
+        (Field::new("description", "Description", &settings.description).optional().hint("What people call it.").area(errors, 2))
         (events_field(page, settings, errors))
         details.more open[!errors.is_none() || has_own(settings)] {
             summary { "More settings" }
@@ -160,7 +172,7 @@ fn more_fields(page: &Page, settings: &Settings, errors: &FormErrors, is_new: bo
             label { input type="checkbox" name="ordered" checked[settings.ordered]; " In order: one delivery at a time, the oldest event first; one that is retried holds the rest" }
         }
         (Field::new("headers", "Headers", &settings.headers).optional().mono().hint("Sent with every request. Name: value, a line each.").area(errors, 3))
-        (Field::new("metadata", "Metadata", &settings.metadata).optional().mono().hint("For your own use. Name: value, a line each.").area(errors, 3))
+        (Field::new("metadata", "Metadata", &settings.metadata).optional().mono().hint("For your own use. Name: value, a line each; or a JSON object.").area(errors, 3))
         @if is_new {
             (Field::new("secret", "Signing secret", &settings.secret).optional().mono().hint("One that the receiver has already: whsec_ and base64. One is made, if left empty.").input(errors))
         }

@@ -13,7 +13,7 @@ use super::{
         page::{Page, Shown},
         response,
     },
-    named, path, view_below,
+    named, path, show, view_below,
 };
 use crate::{
     domain::endpoint::Endpoint,
@@ -105,13 +105,13 @@ fn form_page(
             (Field::new("select", "What", &asked.select).select(errors, &SELECTIONS))
             div.acts { button.btn type="submit" { "Count" } a.btn href=(path(endpoint)) { "Cancel" } }
         }
-        @if let Some(found) = found { div.form.sec { (confirmation(page, &place, asked, found)) } }
+        @if let Some(found) = found { div.form.sec { (confirmation(page, endpoint, asked, found)) } }
     };
     let lede = html! { "Each delivery begins again, with the whole schedule before it. Tests are left out." };
     page.show(view_below(endpoint, "Replay").status(errors.status()).lede(lede).body(body))
 }
 
-fn confirmation(page: &Page, place: &str, asked: &Asked, found: Counted) -> Markup {
+fn confirmation(page: &Page, endpoint: &Endpoint, asked: &Asked, found: Counted) -> Markup {
     let many = match found {
         Counted { count: 0, is_all: true } => {
             return note(
@@ -127,8 +127,8 @@ fn confirmation(page: &Page, place: &str, asked: &Asked, found: Counted) -> Mark
         Tone::Warning,
         &format!("{many} will be sent again"),
         &html! {
-            p { "The receiver gets them as it did before, with the same " span.mono { "webhook-id" } "." }
-            form.one method="post" action=(place) {
+            p { "The receiver gets them " (show::when_replayed(endpoint)) ", as it did before, with the same " span.mono { "webhook-id" } "." }
+            form.one method="post" action={ (path(endpoint)) "/replay" } {
                 (layout::form_token(page))
                 @for (name, value) in [("since", &asked.since), ("until", &asked.until), ("select", &asked.select)] {
                     input type="hidden" name=(name) value=(value);

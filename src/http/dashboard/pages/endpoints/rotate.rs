@@ -20,7 +20,7 @@ const LABELS: [(&str, &str); 2] = [("overlap", "Overlap"), ("secret", "New secre
 
 pub async fn ask(page: Page) -> Shown {
     let (_, endpoint) = named::<CanChange>(&page)?;
-    Ok(form_page(&page, &endpoint, "24h", &FormErrors::default()))
+    Ok(form_page(&page, &endpoint, ["24h", ""], &FormErrors::default()))
 }
 
 pub async fn rotate(page: Page, form: Form) -> Shown {
@@ -34,7 +34,7 @@ pub async fn rotate(page: Page, form: Form) -> Shown {
         Ok(rotated) => rotated,
         Err(problem) => {
             let errors = FormErrors::of(problem)?;
-            return Ok(form_page(&page, &endpoint, form.text("overlap"), &errors));
+            return Ok(form_page(&page, &endpoint, ["overlap", "secret"].map(|name| form.text(name)), &errors));
         }
     };
     let note = note(
@@ -52,14 +52,19 @@ pub async fn rotate(page: Page, form: Form) -> Shown {
     show::with(&page, &endpoint, Some(note)).await
 }
 
-fn form_page(page: &Page, endpoint: &Endpoint, overlap: &str, errors: &FormErrors) -> actix_web::HttpResponse {
+fn form_page(
+    page: &Page,
+    endpoint: &Endpoint,
+    [overlap, secret]: [&str; 2],
+    errors: &FormErrors,
+) -> actix_web::HttpResponse {
     let body = html! {
         div.two.l {
             form.form.sec method="post" action={ (path(endpoint)) "/rotate" } novalidate {
                 (layout::form_token(page))
                 (errors.summary(&LABELS))
                 (Field::new("overlap", "Overlap", overlap).hint("How long the old secret signs beside the new one: 0s to 30d.").input(errors))
-                (Field::new("secret", "New secret", "").optional().mono().hint("whsec_ and the base64 of 24 to 64 bytes. One is made, if left empty.").input(errors))
+                (Field::new("secret", "New secret", secret).optional().mono().hint("whsec_ and the base64 of 24 to 64 bytes. One is made, if left empty.").input(errors))
                 div.acts { button.btn.main type="submit" { "Rotate secret" } a.btn href=(path(endpoint)) { "Cancel" } }
             }
             div.aside.sec {

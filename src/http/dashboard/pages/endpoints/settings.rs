@@ -1,4 +1,5 @@
 //! An endpoint's settings as the fields of a form, and back to what the API takes. What is empty is the server's default.
+//! A form that changes an endpoint carries what it showed, so that only what was changed in it is sent.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +41,7 @@ pub struct Settings {
     pub max_in_flight: String,
     pub rate_limit: String,
     pub ordered: bool,
-    /// `Name: value`, a line each.
+    /// `Name: value`, a line each; or a JSON object, where lines cannot say it.
     pub headers: String,
     /// The same.
     pub metadata: String,
@@ -54,20 +55,25 @@ impl From<&Endpoint> for Settings {
             let waits: Vec<_> = schedule.waits().iter().map(ToString::to_string).collect();
             if waits.is_empty() { "none".to_owned() } else { waits.join(", ") }
         });
-        let subscriptions: BTreeSet<_> = endpoint.event_types.iter().map(ToString::to_string).collect();
+        let mut ticked: BTreeSet<_> = endpoint.event_types.iter().map(ToString::to_string).collect();
+        let all = ticked.contains("*");
+        if all {
+            // The others say nothing more.
+            ticked.clear();
+        }
         Self {
             account: endpoint.account.to_string(),
             url: endpoint.url.clone(),
             description: endpoint.description.clone(),
-            all: subscriptions.contains("*"),
-            ticked: subscriptions.into_iter().filter(|subscription| subscription != "*").collect(),
+            all,
+            ticked,
             timeout: text(endpoint.timeout.map(|timeout| timeout.to_string())),
             retry_schedule: text(waits),
             max_in_flight: text(endpoint.max_in_flight.map(|number| number.to_string())),
             rate_limit: text(endpoint.rate_limit.map(|number| number.to_string())),
             ordered: endpoint.ordered,
-            headers: lines(endpoint.headers.iter().map(|header| (header.name(), header.value()))),
-            metadata: lines(endpoint.metadata.iter().map(|(name, value)| (&**name, &**value))),
+            headers: entries_text(endpoint.headers.iter().map(|header| (header.name(), header.value()))),
+            metadata: entries_text(endpoint.metadata.iter().map(|(name, value)| (&**name, &**value))),
             secret: String::new(),
         }
     }
@@ -109,17 +115,30 @@ impl Settings {
         Ok(body)
     }
 
-    /// As the body of a change: what is empty goes back to the default.
+    /// As the body of a change of what the form showed (see [`Self::carried`]): what is empty goes back to the default.
     ///
     /// # Errors
     /// A line of headers or metadata is none.
-    pub fn to_change(&self) -> Result<Body, Problem> {
-        Ok(self.fields()?.into_iter().fold(Body::default(), |body, (name, value)| body.with(name, value)))
+    pub fn to_change(&self, carried: &str) -> Result<Body, Problem> {
+        // A form that carries nothing changes everything.
+        let shown: Map<String, Value> = serde_json::from_str(carried).unwrap_or_default();
+        let changed = self.fields()?.into_iter().filter(|(name, value)| shown.get(*name) != Some(value));
+        Ok(changed.fold(Body::default(), |body, (name, value)| body.with(name, value)))
+    }
+
+    /// What a form with these settings carries, to tell later what was changed in it.
+    pub fn carried(&self) -> String {
+        let fields = self.fields().unwrap_or_default();
+        Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()).to_string()
     }
 
     fn fields(&self) -> Result<Vec<(&'static str, Value)>, Problem> {
         let text = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
         let count = |text: &str| if text.is_empty() { Value::Null } else { number(text) };
+        if self.all && !self.ticked.is_empty() {
+            let both = "either every type, or only those ticked: not both";
+            return Err(Problem::field(Kind::InvalidField, "/event_types", both));
+        }
         let event_types: Vec<&str> = if self.all { vec!["*"] } else { self.ticked.iter().map(|s| &**s).collect() };
         let waits = match &*self.retry_schedule {
             "" => Value::Null,
@@ -141,12 +160,20 @@ impl Settings {
     }
 }
 
-fn lines<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    entries.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
+/// Lines like `Name: value`, or JSON if these would be read as something else.
+fn entries_text<'a>(given: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> String {
+    let lines = given.clone().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n");
+    let object = Value::Object(given.map(|(name, value)| (name.to_owned(), value.into())).collect());
+    if entries("", lines.trim()).is_ok_and(|read| read == object) { lines } else { object.to_string() }
 }
 
-/// An object of lines like `Name: value`.
+/// An object of lines like `Name: value`, or of JSON.
 fn entries(pointer: &'static str, text: &str) -> Result<Value, Problem> {
+    if text.starts_with('{')
+        && let Ok(object) = serde_json::from_str::<Map<String, Value>>(text)
+    {
+        return Ok(Value::Object(object));
+    }
     let mut entries = Map::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let refused = |detail: String| Problem::field(Kind::InvalidField, pointer, detail);
@@ -168,6 +195,35 @@ mod tests {
         assert_eq!(entries("/headers", "X-A: b:c \n\nx-d:").unwrap(), serde_json::json!({"X-A": "b:c", "x-d": ""}));
         assert_eq!(entries("/headers", "nonsense").unwrap_err().pointer(), Some("/headers"));
         assert!(entries("/metadata", "a: 1\na: 2").unwrap_err().detail().contains("twice"));
+    }
+
+    #[test]
+    fn entries_come_back_as_they_were() {
+        for (given, as_lines) in [
+            (&[("crm", "42"), ("X-A", "b:c"), ("{", "}")][..], true),
+            (&[("crm:id", "42")], false),
+            (&[("multi", "one\ntwo: three")], false),
+            (&[("padded", " a "), ("", "")], false),
+            (&[("a", "1"), ("a ", "2")], false),
+            (&[], true),
+        ] {
+            let text = entries_text(given.iter().copied());
+            let object: Map<_, _> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+            assert_eq!(entries("", text.trim()).unwrap(), Value::Object(object), "{text}");
+            assert_eq!(!text.starts_with("{\""), as_lines, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_changed_is_sent() {
+        let shown =
+            Settings { url: "https://a.example".to_owned(), metadata: "a: 1".to_owned(), ..Settings::default() };
+        let carried = shown.carried();
+        let same = Settings { url: shown.url.clone(), metadata: "a:  1 ".to_owned(), ..Settings::default() };
+        assert_eq!(same.to_change(&carried).unwrap().into_text(), "{}");
+        let other = Settings { metadata: String::new(), rate_limit: "7".to_owned(), ..same };
+        assert_eq!(other.to_change(&carried).unwrap().into_text(), r#"{"rate_limit":7,"metadata":{}}"#);
+        assert!(other.to_change("").unwrap().into_text().contains("url"));
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub async fn show(page: Page) -> Shown {
             let shown = deliveries::show(page.api(), &caller, id, None).await?;
             Some(test_note(&page, &shown.delivery, shown.attempts.last()))
         }
-        (None, Some(done)) => done_note(done, query.count.as_deref()),
+        (None, Some(done)) => done_note(&endpoint, done, query.count.as_deref()),
         (None, None) => None,
     };
     with(&page, &endpoint, note).await
@@ -192,8 +192,9 @@ fn test_note(page: &Page, delivery: &Delivery, attempt: Option<&Attempt>) -> Mar
     )
 }
 
-fn done_note(done: &str, number: Option<&str>) -> Option<Markup> {
+fn done_note(endpoint: &Endpoint, done: &str, number: Option<&str>) -> Option<Markup> {
     let number = number.and_then(|number| number.parse().ok()).unwrap_or(0);
+    let (one, many) = ("delivery goes out", "deliveries go out");
     let (title, text) = match done {
         "saved" => ("Saved", "It holds from the next attempt on.".to_owned()),
         "paused" => ("Paused", "Deliveries are queued and held until it is resumed.".to_owned()),
@@ -201,14 +202,20 @@ fn done_note(done: &str, number: Option<&str>) -> Option<Markup> {
         "disabled" => ("Disabled", "Nothing new is queued. What was missed can be replayed later.".to_owned()),
         "replayed" => (
             "Replay begun",
-            format!(
-                "{} now, with the whole schedule before them.",
-                count(number, "delivery goes out", "deliveries go out")
-            ),
+            format!("{} {}, with the whole schedule before them.", count(number, one, many), when_replayed(endpoint)),
         ),
         _ => return None,
     };
     Some(note(Tone::Good, title, &html! { p { (text) } }))
+}
+
+/// When what is replayed goes out.
+pub fn when_replayed(endpoint: &Endpoint) -> &'static str {
+    match endpoint.status {
+        EndpointStatus::Enabled => "now",
+        EndpointStatus::Paused => "once the endpoint is resumed",
+        EndpointStatus::Disabled { .. } => "once the endpoint is enabled",
+    }
 }
 
 fn last_day(page: &Page, endpoint: &Endpoint) -> Markup {

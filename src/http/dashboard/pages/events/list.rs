@@ -80,7 +80,7 @@ fn list_page(page: &Page, errors: &FormErrors, rows: &Markup) -> HttpResponse {
         (errors.summary(&labels))
         form.look.sec method="get" action="/events/find" role="search" {
             label.vh for="id" { "Event id" }
-            input.in.find.mono #id name="id" value=(id) placeholder="evt_… or your own id" autocomplete="off" spellcheck="false";
+            input.in.find.mono #id name="id" value=(id) placeholder="evt_…" autocomplete="off" spellcheck="false";
             button.btn type="submit" { "Look up" }
             (field_error("id", errors))
         }
@@ -130,11 +130,7 @@ fn table(page: &Page, events: &[Event]) -> Markup {
 fn first_event(page: &Page) -> Markup {
     let command = format!(
         "curl {}/v1/events -H \"Authorization: Bearer $TOKEN\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{{\"type\": \"batch.completed\", \"data\": {{\"object\": {{\"id\": \"batch_1\"}}}}}}'",
-        page.api()
-            .settings()
-            .public_url
-            .as_ref()
-            .map_or_else(|| format!("http://{}", page.host()), |url| url.origin().to_owned())
+        page.origin()
     );
     html! {
         (components::nothing("No events yet", &html! {

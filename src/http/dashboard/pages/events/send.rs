@@ -181,7 +181,7 @@ fn form_page(page: &Page, draft: &Draft, errors: &FormErrors, found: &Markup) ->
             div.aside.sec {
                 div { h2 { "It is a real one" } p { "Endpoints that subscribe to the type get it as if a producer had posted it: signed, logged, and sent again if it is not taken." } }
                 div { h2 { "For one endpoint alone" } p { "Send a test from the endpoint’s page: one attempt, marked as a test." } }
-                div { h2 { "Nothing is sent twice" } p { "With an id of your own, the same event again is known and not sent again." } }
+                @if !page.is_customer() { div { h2 { "Nothing is sent twice" } p { "With an id of your own, the same event again is known and not sent again." } } }
             }
         }
         (found)

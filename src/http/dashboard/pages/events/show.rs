@@ -37,7 +37,7 @@ pub async fn show(page: Page) -> Shown {
     let event = &shown.event;
     let place = format!("/events/{}", event.id);
     let body = html! {
-        @if let Some(done) = &asked.done { (told(done, &place)) }
+        @if let Some(done) = &asked.done { (told(&shown, done, &place)) }
         (section("deliveries", "Deliveries", all_deliveries(&shown), &deliveries(&page, &shown)))
         div.two.l {
             div { section.sec aria-label="Body" { (payload(&shown, &place, asked.view.as_deref() == Some("raw"))) } }
@@ -59,8 +59,9 @@ pub async fn show(page: Page) -> Shown {
     Ok(page.show(view.lede(lede(&shown)).actions(actions).body(body)))
 }
 
-fn told(done: &str, place: &str) -> Markup {
+fn told(shown: &ShownEvent, done: &str, place: &str) -> Markup {
     let (title, text) = match done {
+        "sent" if shown.deliveries.is_empty() => ("The event was accepted", "It is on stable storage."),
         "sent" => ("The event was accepted", "It is on stable storage, and on its way to the endpoints below."),
         "known" => {
             ("It was accepted before", "There is an event of this id and content already. Nothing was sent twice.")

@@ -190,7 +190,7 @@ pub fn bar(page: &Page, asked: &Asked, errors: &FormErrors) -> Markup {
     };
     let (since, until) = (local("since"), local("until"));
     html! {
-        form.filterbar.sec method="get" action="/logs" role="search" aria-label="Deliveries" {
+        form.filterbar.sec method="get" action="/logs" role="search" aria-label="Deliveries" novalidate {
             (Field::new("id", "Find by id", "").mono().kind("search", "off").input(errors))
             (Field::new("status", "State", asked.value("status")).select(errors, &STATES))
             (filters::type_field(page, errors, asked.value("type"), Some("Any type")))

@@ -48,7 +48,7 @@ pub async fn show(page: Page) -> Shown {
     let chosen = shown.attempts.iter().rev().find(|known| asked.is_none_or(|number| known.number == number));
     let chosen = chosen.or(shown.attempts.last());
     let delivery = &shown.delivery;
-    let next = Next::of(&page, delivery, shown.endpoint.as_deref());
+    let next = Next::of(&page, delivery, shown.endpoint.as_deref()).await?;
     let place = format!("/logs/{id}");
     let body = html! {
         @if let Some(before) = query.retried { (retry_note(&page, &shown, before.get(), &place)) }
@@ -116,7 +116,11 @@ fn lede(page: &Page, shown: &ShownDelivery, next: &Next) -> Markup {
                 }
             }
             (DeliveryStatus::Pending, Next::Held(why)) => {
-                strong { "Held while its endpoint is " (why) "." } " It goes out once that is enabled."
+                strong { "Held while its endpoint is " (why) "." } " It goes out once that is " @if *why == "paused" { "resumed." } @else { "enabled." }
+            }
+            (DeliveryStatus::Pending, Next::Behind(earlier, at)) => {
+                strong { "Held behind " a href={ "/logs/" (earlier) } { "an earlier delivery" } "." }
+                " Its endpoint is ordered; that one is tried next " (in_words(now, *at)) ", at " (clock_local(now, *at)) "."
             }
             (DeliveryStatus::Pending, Next::Nothing) => { strong { "Its endpoint was deleted." } " Nothing more is sent." }
             (DeliveryStatus::Delivered, _) => { strong { "Taken" (ended(delivery)) "." } }

@@ -14,9 +14,10 @@ use crate::{
         attempt::{Attempt, Trigger},
         delivery::Delivery,
         endpoint::{Endpoint, EndpointStatus},
+        ids::DeliveryId,
         time::Timestamp,
     },
-    http::api::deliveries::ShownDelivery,
+    http::{api::deliveries::ShownDelivery, problem::Problem},
 };
 
 /// So many attempts are shown at a time.
@@ -29,6 +30,8 @@ pub enum Next {
     Nothing,
     /// Its endpoint is paused or disabled: it waits until that changes.
     Held(&'static str),
+    /// Its endpoint is ordered, and this earlier delivery is tried next, at this time.
+    Behind(DeliveryId, Timestamp),
     /// An attempt is under way.
     UnderWay,
     /// An attempt at this time, on the wall's clock, and those that follow if it fails.
@@ -37,16 +40,26 @@ pub enum Next {
 
 impl Next {
     /// Of a delivery.
-    pub fn of(page: &Page, delivery: &Delivery, endpoint: Option<&Endpoint>) -> Self {
-        let (Some(next), Some(endpoint)) = (delivery.next, endpoint) else { return Self::Nothing };
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn of(page: &Page, delivery: &Delivery, endpoint: Option<&Endpoint>) -> Result<Self, Problem> {
+        let (Some(next), Some(endpoint)) = (delivery.next, endpoint) else { return Ok(Self::Nothing) };
         if page.api().registry().is_sending(delivery) {
-            return Self::UnderWay;
+            return Ok(Self::UnderWay);
         }
         let by_hand = matches!(next.trigger, Trigger::Test | Trigger::Rotation);
         match endpoint.status {
-            EndpointStatus::Paused if !by_hand => return Self::Held("paused"),
-            EndpointStatus::Disabled { .. } if !by_hand => return Self::Held("disabled"),
+            EndpointStatus::Paused if !by_hand => return Ok(Self::Held("paused")),
+            EndpointStatus::Disabled { .. } if !by_hand => return Ok(Self::Held("disabled")),
             _ => {}
+        }
+        if endpoint.ordered && !by_hand {
+            let id = endpoint.id;
+            let first = page.api().store().read(move |store| store.next_attempts(&[id], 1)).await?;
+            if let Some((_, due)) = first.first().filter(|(_, due)| due.delivery < delivery.id) {
+                return Ok(Self::Behind(due.delivery, page.api().clock().wall_at(due.at)));
+            }
         }
         // A fresh one has been due since it was made.
         let at = if delivery.is_fresh() { delivery.created_at } else { page.api().clock().wall_at(next.at) };
@@ -57,7 +70,7 @@ impl Next {
             *at = at.plus(wait.get());
             Some(*at)
         });
-        Self::At(at, then.collect())
+        Ok(Self::At(at, then.collect()))
     }
 }
 
@@ -108,6 +121,10 @@ fn to_come(page: &Page, made: u32, next: &Next) -> Markup {
             Next::Held(why) => li.next {
                 (icon("pause"))
                 div { strong { "Attempt " (made + 1) } div.sub { "held while its endpoint is " (why) } }
+            }
+            Next::Behind(..) => li.next {
+                (icon("wait"))
+                div { strong { "Attempt " (made + 1) } div.sub { "after an earlier delivery" } }
             }
             Next::At(at, then) => {
                 li.next {

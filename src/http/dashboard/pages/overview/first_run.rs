@@ -73,10 +73,9 @@ fn add_endpoint(page: &Page, step: u8) -> Markup {
 }
 
 fn send_event(page: &Page, step: u8) -> Markup {
-    let scheme = page.request().connection_info().scheme().to_owned();
     let command = format!(
-        "curl {scheme}://{}/v1/events \\\n  -H \"authorization: Bearer $TOKEN\" \\\n  -H \"content-type: application/json\" \\\n  -d '{{\"type\":\"batch.completed\",\"data\":{{\"object\":{{\"id\":\"batch_1\"}}}}}}'",
-        page.host(),
+        "curl {}/v1/events \\\n  -H \"authorization: Bearer $TOKEN\" \\\n  -H \"content-type: application/json\" \\\n  -d '{{\"type\":\"batch.completed\",\"data\":{{\"object\":{{\"id\":\"batch_1\"}}}}}}'",
+        page.origin(),
     );
     html! {
         li {

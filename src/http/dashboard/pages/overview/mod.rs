@@ -47,6 +47,8 @@ struct Endpoints {
     failing: Vec<Failing>,
     /// Paused or disabled.
     asleep: usize,
+    /// They took nothing yet.
+    untried: usize,
 }
 
 struct Failing {
@@ -99,6 +101,7 @@ fn endpoints(page: &Page) -> Endpoints {
                 pending: health.pending,
             }),
             (State::Paused | State::Disabled, _) => endpoints.asleep += 1,
+            (State::New, _) => endpoints.untried += 1,
             _ => {}
         }
         endpoints.all.push(Arc::clone(endpoint));
@@ -108,16 +111,19 @@ fn endpoints(page: &Page) -> Endpoints {
 }
 
 fn lede(page: &Page, endpoints: &Endpoints) -> Markup {
-    let Endpoints { all, failing, asleep } = endpoints;
-    let asleep = *asleep as u64;
-    let fine = all.len() as u64 - failing.len() as u64 - asleep;
+    let Endpoints { all, failing, asleep, untried } = endpoints;
+    let (asleep, untried) = (*asleep as u64, *untried as u64);
+    let fine = all.len() as u64 - failing.len() as u64 - asleep - untried;
     let one = |failing: &Failing| {
         html! {
             a href={ "/endpoints/" (failing.endpoint.id) } { (super::endpoints::name(&failing.endpoint)) }
             " since " (clock(page.now(), failing.since))
         }
     };
-    let sleeping = html! { @if asleep > 0 { " " (count(asleep, "is", "are")) " paused or disabled." } };
+    let sleeping = html! {
+        @if untried > 0 { " " (count(untried, "has", "have")) " taken nothing yet." }
+        @if asleep > 0 { " " (count(asleep, "is", "are")) " paused or disabled." }
+    };
     html! {
         @match &failing[..] {
             [] if fine == 0 => {
@@ -126,12 +132,11 @@ fn lede(page: &Page, endpoints: &Endpoints) -> Markup {
             [] => {
                 span.good { (components::icon("ok")) }
                 strong {
-                    @match (fine, asleep) {
+                    @match (fine, asleep + untried) {
                         (1, 0) => { "The one endpoint is healthy." }
                         (2, 0) => { "Both endpoints are healthy." }
-                        (1, _) => { "The one endpoint that is enabled is healthy." }
                         (_, 0) => { "All " (components::number(fine)) " endpoints are healthy." }
-                        _ => { "All " (components::number(fine)) " endpoints that are enabled are healthy." }
+                        _ => { (count(fine, "endpoint is", "endpoints are")) " healthy." }
                     }
                 }
                 (sleeping)
