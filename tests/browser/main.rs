@@ -27,6 +27,7 @@ mod pages;
 mod person;
 mod scene;
 mod screenshots;
+mod scripts;
 mod story;
 
 #[path = "../front_door/support"]
