@@ -9,6 +9,11 @@ use std::{
 
 use rustix::param::clock_ticks_per_second;
 
+/// Memory that does not change for so long has settled: longer than the server keeps what it may do without.
+const QUIET: Duration = Duration::from_secs(3);
+/// Nor is it waited for longer than this.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// How many cores there are.
 pub fn count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -35,15 +40,15 @@ pub fn resident(pid: u32) -> f64 {
 /// gives some back.
 pub fn settled_resident(pid: u32) -> f64 {
     let start = Instant::now();
-    let mut last = resident(pid);
-    loop {
+    let (mut last, mut since) = (resident(pid), start);
+    while since.elapsed() < QUIET && start.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(300));
         let now = resident(pid);
-        if (now - last).abs() < 0.1 || start.elapsed() > Duration::from_secs(5) {
-            return now;
+        if (now - last).abs() >= 0.1 {
+            (last, since) = (now, Instant::now());
         }
-        last = now;
     }
+    last
 }
 
 /// The time of the clock that all processes of the machine share, in nanoseconds.

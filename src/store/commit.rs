@@ -34,8 +34,8 @@ const MANY_REQUESTS: usize = 12;
 /// After it was in vain, so many batches do not wait.
 const IN_VAIN: u32 = 32;
 
-/// So long after the last commit the witness knows of it, if no other came.
-const WITNESSED: Duration = Duration::from_secs(1);
+/// So long after the last commit, if no other came, the witness knows of it, and memory is given back.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Tells a request what became of the batch that it was in.
 pub type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -152,14 +152,19 @@ impl Writer {
         }
     }
 
-    /// The next message; while none comes, the witness is told what it does not know yet. `None`: no more will come.
+    /// The next message; while none comes, the witness is told what it does not know yet, and what waits in memory for long
+    /// is let go. `None`: no more will come.
     fn receive(&self) -> Option<Message> {
-        match self.messages.recv_timeout(WITNESSED) {
-            Ok(message) => return Some(message),
-            Err(RecvTimeoutError::Disconnected) => return None,
-            Err(RecvTimeoutError::Timeout) => self.tell_witness(),
+        loop {
+            match self.messages.recv_timeout(QUIET) {
+                Ok(message) => return Some(message),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.tell_witness(),
+            }
+            if self.shared.recent.age(self.shared.clock.wall()) {
+                return self.messages.recv().ok();
+            }
         }
-        self.messages.recv().ok()
     }
 
     /// What was committed is on stable storage before this is called.
@@ -191,7 +196,7 @@ impl Writer {
         }
         shared.journal().committed(batch.journal);
         *shared.type_blocks() = batch.type_blocks;
-        shared.recent.committed(shared.view().durable, &batch.changes, &batch.touched);
+        shared.recent.committed(shared.view().durable, now, &batch.changes, &batch.touched);
         {
             shared.view_mut().committed(batch.meta);
         }

@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use foldhash::HashMap;
@@ -16,11 +17,14 @@ use crate::domain::{
     delivery::Delivery,
     event::EventBody,
     ids::{DeliveryId, EndpointId},
+    time::Timestamp,
 };
 
 /// No more deliveries than this are kept, nor more bytes of bodies; the oldest go first.
 const MOST_DELIVERIES: usize = 8_192;
 const MOST_BYTES: usize = 16 << 20;
+/// Nor for longer than this: what then still waits does so for long, and lies in the engine as well.
+const LONGEST: Duration = Duration::from_secs(2);
 /// Of more endpoints than this, only those are known that have something here.
 const MOST_ENDPOINTS: usize = 16_384;
 
@@ -39,10 +43,9 @@ impl Default for Recent {
 
 #[derive(Default)]
 struct Kept {
-    deliveries: HashMap<DeliveryId, Fresh>,
+    /// In the order in which they were accepted, which is that of their ids. `None`: it is gone since.
+    deliveries: VecDeque<(DeliveryId, Option<Fresh>)>,
     endpoints: HashMap<EndpointId, Waiting>,
-    /// In the order in which they were accepted, those too that are gone since.
-    order: VecDeque<(EndpointId, DeliveryId)>,
     bytes: usize,
 }
 
@@ -52,6 +55,12 @@ struct Fresh {
     of_event: Arc<Vec<Delivery>>,
     index: usize,
     body: EventBody,
+}
+
+impl Fresh {
+    fn delivery(&self) -> Option<&Delivery> {
+        self.of_event.get(self.index)
+    }
 }
 
 /// An endpoint's fresh deliveries above `after`: all that there are.
@@ -76,8 +85,9 @@ impl Recent {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over a batch that was committed; `before` is the greatest id that had been minted before it.
-    pub fn committed(&self, before: u128, changes: &[Change], touched: &[Touched]) {
+    /// Takes over a batch that was committed at `now` by the wall clock; `before` is the greatest id that had been minted
+    /// before it.
+    pub fn committed(&self, before: u128, now: Timestamp, changes: &[Change], touched: &[Touched]) {
         let before = DeliveryId::from_u128(before);
         let mut kept = self.kept();
         if kept.endpoints.len() > MOST_ENDPOINTS {
@@ -90,7 +100,7 @@ impl Recent {
                 kept.add(before, delivery, fresh);
             }
         }
-        kept.shrink(self.most_deliveries, self.most_bytes);
+        kept.shrink(self.most_deliveries, self.most_bytes, now);
         for touched in touched {
             if touched.fresh {
                 kept.forget_up_to(touched.endpoint, touched.delivery);
@@ -100,14 +110,25 @@ impl Recent {
         }
     }
 
+    /// Lets go of what has been here for too long at `now`, though nothing else comes. Whether nothing is left.
+    pub fn age(&self, now: Timestamp) -> bool {
+        let mut kept = self.kept();
+        kept.shrink(self.most_deliveries, self.most_bytes, now);
+        let empty = kept.deliveries.is_empty();
+        if empty {
+            kept.deliveries.shrink_to_fit();
+        }
+        empty
+    }
+
     /// A delivery, if it is here: then it is as it was accepted.
     pub fn delivery(&self, id: DeliveryId) -> Option<Delivery> {
-        self.kept().deliveries.get(&id).and_then(|fresh| fresh.of_event.get(fresh.index).cloned())
+        self.kept().fresh(id).and_then(|fresh| fresh.delivery().cloned())
     }
 
     /// The body that this delivery sends.
     pub fn body(&self, id: DeliveryId) -> Option<EventBody> {
-        self.kept().deliveries.get(&id).map(|fresh| fresh.body.clone())
+        self.kept().fresh(id).map(|fresh| fresh.body.clone())
     }
 
     /// Up to `limit` fresh deliveries of an endpoint after `after`, oldest first, and whether these are all. `None`: not
@@ -116,38 +137,48 @@ impl Recent {
         let kept = self.kept();
         let waiting = kept.endpoints.get(&endpoint).filter(|waiting| waiting.after <= after)?;
         let mut ids = waiting.ids.range(DeliveryId::from_u128(after.as_u128().saturating_add(1))..);
-        let fresh = ids.by_ref().take(limit).filter_map(|id| kept.deliveries.get(id));
-        let found = fresh.filter_map(|fresh| fresh.of_event.get(fresh.index).cloned()).collect();
+        let fresh = ids.by_ref().take(limit).filter_map(|id| kept.fresh(*id));
+        let found = fresh.filter_map(|fresh| fresh.delivery().cloned()).collect();
         Some((found, ids.next().is_none()))
     }
 }
 
 impl Kept {
+    fn place(&self, id: DeliveryId) -> Option<usize> {
+        self.deliveries.binary_search_by_key(&id, |(id, _)| *id).ok()
+    }
+
+    fn fresh(&self, id: DeliveryId) -> Option<&Fresh> {
+        self.deliveries.get(self.place(id)?)?.1.as_ref()
+    }
+
     fn add(&mut self, before: DeliveryId, delivery: &Delivery, fresh: Fresh) {
         let (endpoint, id) = (delivery.endpoint_id, delivery.id);
         // An endpoint that was not known has nothing in this batch but what is added here.
         let unknown = || Waiting { after: before, ids: BTreeSet::new() };
         self.endpoints.entry(endpoint).or_insert_with(unknown).ids.insert(id);
         self.bytes += fresh.body.bytes().len();
-        self.deliveries.insert(id, fresh);
-        self.order.push_back((endpoint, id));
+        self.deliveries.push_back((id, Some(fresh)));
     }
 
-    fn shrink(&mut self, most_deliveries: usize, most_bytes: usize) {
-        while let Some((endpoint, id)) = self.order.front().copied() {
-            let full = self.order.len() > most_deliveries || self.bytes > most_bytes;
-            if self.deliveries.contains_key(&id) {
-                if !full {
+    fn shrink(&mut self, most_deliveries: usize, most_bytes: usize, now: Timestamp) {
+        let oldest = now.minus(LONGEST);
+        while let Some((id, fresh)) = self.deliveries.front() {
+            let (id, waits_at) = (*id, fresh.as_ref().and_then(Fresh::delivery).map(|delivery| delivery.endpoint_id));
+            if let Some(endpoint) = waits_at {
+                let full = self.deliveries.len() > most_deliveries || self.bytes > most_bytes;
+                if !full && id.minted_at() >= oldest {
                     break;
                 }
                 self.forget_up_to(endpoint, id);
             }
-            self.order.pop_front();
+            self.deliveries.pop_front();
         }
     }
 
     fn remove(&mut self, endpoint: EndpointId, id: DeliveryId) {
-        let Some(fresh) = self.deliveries.remove(&id) else { return };
+        let place = self.place(id).and_then(|place| self.deliveries.get_mut(place));
+        let Some(fresh) = place.and_then(|(_, fresh)| fresh.take()) else { return };
         self.bytes -= fresh.body.bytes().len();
         if let Some(waiting) = self.endpoints.get_mut(&endpoint) {
             waiting.ids.remove(&id);
@@ -226,16 +257,30 @@ mod tests {
     fn who_keeps_up_needs_no_more_than_what_is_here() {
         let recent = Recent::default();
         let ids = |deliveries: Vec<Delivery>| deliveries.iter().map(|found| found.id.as_u128()).collect::<Vec<_>>();
-        recent.committed(100, &[accepted(101, &[0]), accepted(103, &[1])], &[]);
+        recent.committed(100, Timestamp::EPOCH, &[accepted(101, &[0]), accepted(103, &[1])], &[]);
         let (found, all) = recent.after(endpoint(0), DeliveryId::from_u128(100), 64).unwrap();
         assert!(all && ids(found) == [102] && recent.body(DeliveryId::from_u128(102)).is_some());
         assert!(recent.after(endpoint(0), DeliveryId::from_u128(99), 64).is_none(), "what was before is not here");
         assert!(recent.after(endpoint(2), DeliveryId::from_u128(104), 64).is_none(), "nothing is known of it");
         let settled = Touched { endpoint: endpoint(0), delivery: DeliveryId::from_u128(102), fresh: false };
-        recent.committed(104, &[accepted(105, &[1])], &[settled]);
-        recent.committed(106, &[accepted(107, &[0])], &[]);
+        recent.committed(104, Timestamp::EPOCH, &[accepted(105, &[1])], &[settled]);
+        recent.committed(106, Timestamp::EPOCH, &[accepted(107, &[0])], &[]);
         let (found, all) = recent.after(endpoint(0), DeliveryId::from_u128(102), 64).unwrap();
         assert!(all && ids(found) == [108], "it is known still after it had nothing");
+    }
+
+    #[test]
+    fn what_waits_for_long_is_read_from_the_engine() {
+        let recent = Recent::default();
+        let minted = |millis: u64| (u128::from(millis) << 80) + 1;
+        let id = |millis| DeliveryId::from_u128(minted(millis) + 1);
+        recent.committed(0, Timestamp::from_millis(1_000), &[accepted(minted(1_000), &[0])], &[]);
+        recent.committed(minted(1_000), Timestamp::from_millis(2_500), &[accepted(minted(2_500), &[0])], &[]);
+        assert!(recent.body(id(1_000)).is_some() && !recent.age(Timestamp::from_millis(3_000)));
+        assert!(!recent.age(Timestamp::from_millis(3_001)));
+        assert!(recent.body(id(1_000)).is_none() && recent.body(id(2_500)).is_some());
+        assert!(recent.after(endpoint(0), DeliveryId::MIN, 64).is_none());
+        assert!(recent.age(Timestamp::from_millis(4_501)) && recent.body(id(2_500)).is_none());
     }
 
     proptest! {
@@ -243,14 +288,18 @@ mod tests {
         #[test]
         fn what_is_here_is_all_that_waits(
             batches in prop::collection::vec(
-                (prop::collection::vec(prop::collection::vec(0..4_u8, 0..4), 0..6), prop::collection::vec((0..40_usize, any::<bool>()), 0..6)),
+                (
+                    prop::collection::vec(prop::collection::vec(0..4_u8, 0..4), 0..6),
+                    prop::collection::vec((0..40_usize, any::<bool>()), 0..6),
+                    prop::bool::weighted(0.1),
+                ),
                 1..40,
             ),
         ) {
             let recent = Recent { most_deliveries: MOST, ..Recent::default() };
             let mut waiting: Vec<(EndpointId, DeliveryId)> = Vec::new();
             let mut last = 100_u128;
-            for (events, touches) in batches {
+            for (events, touches, aged) in batches {
                 let before = last;
                 let touched: Vec<_> = touches.iter().filter_map(|(at, fresh)| {
                     let (endpoint, delivery) = *waiting.get(*at)?;
@@ -266,8 +315,11 @@ mod tests {
                     }
                     changes.push(change);
                 }
-                recent.committed(before, &changes, &touched);
-                prop_assert!(recent.kept().order.len() <= MOST && recent.kept().deliveries.len() <= MOST);
+                recent.committed(before, Timestamp::EPOCH, &changes, &touched);
+                if aged {
+                    prop_assert!(recent.age(Timestamp::EPOCH.plus(LONGEST + Duration::from_millis(1))));
+                }
+                prop_assert!(recent.kept().deliveries.len() <= MOST);
                 for n in 0..4 {
                     for after in (90..=last).map(DeliveryId::from_u128) {
                         let Some((found, all)) = recent.after(endpoint(n), after, 3) else { continue };
@@ -282,7 +334,9 @@ mod tests {
                     prop_assert_eq!(recent.delivery(*id).is_some(), recent.body(*id).is_some());
                 }
             }
-            let bytes: usize = recent.kept().deliveries.values().map(|fresh| fresh.body.bytes().len()).sum();
+            let kept = recent.kept();
+            let bytes: usize = kept.deliveries.iter().flat_map(|(_, fresh)| fresh).map(|fresh| fresh.body.bytes().len()).sum();
+            drop(kept);
             prop_assert_eq!(bytes, recent.kept().bytes);
         }
     }

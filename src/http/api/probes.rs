@@ -30,7 +30,7 @@ pub async fn healthz(_: NoQuery) -> HttpResponse {
 
 /// Whether the server takes work
 ///
-/// 503 until it has started, and while it stops.
+/// 503 until it has started. One that stops takes no new connections.
 #[utoipa::path(get, path = "/readyz", tag = "probes", operation_id = "readyz", responses(
     (status = 200, description = "It does.", body = Probe),
     (status = 503, description = "It is starting or stopping."),
