@@ -144,7 +144,7 @@ fn an_endpoint_is_paused_and_resumed() {
     admin.delivery_in(&event, "delivered");
     browser.submit(&format!("{place}/status"), &[("status", "disabled")]);
     assert_eq!(admin.get(&format!("/v1{place}")).expect(200)["status"], "disabled");
-    assert!(browser.page(&place).contains("Disabled with the token `system:admin-token`."));
+    assert!(browser.page(&place).contains("Disabled with the token <span class=\"mono\">system:admin-token</span>."));
     assert_eq!(browser.submit(&format!("{place}/status"), &[("status", "gone")]).status, 400);
 }
 

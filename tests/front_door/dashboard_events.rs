@@ -28,7 +28,7 @@ fn an_event_is_looked_up_by_its_id_or_a_producers_own() {
     }
     for (typed, status, said) in [
         ("evt_none", 404, "There is no such event"),
-        ("invoice-42", 422, "Must be `evt_`"),
+        ("invoice-42", 422, "Must be <span class=\"mono\">evt_</span>"),
         ("evt_a/b", 422, "evt_"),
         ("", 422, "evt_"),
     ] {
@@ -183,9 +183,17 @@ fn what_is_wrong_with_an_event_is_said_at_the_field() {
         ([("type", "batch.completed"), ("object", "[1]"), ("x", "")], "object", "must be an object"),
         ([("type", "batch.completed"), ("object", ""), ("x", "")], "object", "must be given"),
         ([("type", "batch.completed"), ("object", "{\"a\":1,\"a\":2}"), ("x", "")], "object", "given twice"),
-        ([("type", "invoice.paid"), ("object", "{\"n\": \"x\"}"), ("x", "")], "object", "at `/n`:"),
+        (
+            [("type", "invoice.paid"), ("object", "{\"n\": \"x\"}"), ("x", "")],
+            "object",
+            "at <span class=\"mono\">/n</span>:",
+        ),
         ([("type", "batch.completed"), ("object", object), ("account", "a b")], "account", "must be 1 to 64"),
-        ([("type", "batch.completed"), ("object", object), ("id", "mine")], "id", "must be `evt_`"),
+        (
+            [("type", "batch.completed"), ("object", object), ("id", "mine")],
+            "id",
+            "must be <span class=\"mono\">evt_</span>",
+        ),
         ([("type", "batch.completed"), ("object", object), ("created", "now")], "created", "must be a whole number"),
     ] {
         for way in ["send", "ask"] {

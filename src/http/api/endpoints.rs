@@ -272,7 +272,9 @@ pub async fn delete(
 /// There is none, or the store does not take it.
 pub async fn remove(api: &Api, caller: &Caller<CanChange>, id: EndpointId) -> Result<(), Problem> {
     let endpoint = find(api, caller, id)?;
-    let audit = caller.audit("endpoint.deleted", &endpoint.id, Some(&endpoint.account), "");
+    // Nothing else tells later what it was. A query can hold a secret.
+    let address = endpoint.url.split('?').next().unwrap_or_default();
+    let audit = caller.audit("endpoint.deleted", &endpoint.id, Some(&endpoint.account), address);
     if api.registry().delete(endpoint.id, audit).await? { Ok(()) } else { Err(Problem::not_found("endpoint")) }
 }
 

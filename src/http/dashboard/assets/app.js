@@ -89,6 +89,17 @@
   const place = document.querySelector('[data-place]');
   if (place) history.replaceState(null, '', place.dataset.place);
 
+  // A form that is on its way is not sent once more; who comes back to its page may send it again.
+  const sent = new WeakSet();
+  addEventListener('submit', (event) => {
+    if (event.target.method !== 'post') return;
+    if (sent.has(event.target)) event.preventDefault();
+    sent.add(event.target);
+  });
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) for (const form of document.forms) sent.delete(form);
+  });
+
   // A form that only asks to go on does so by itself.
   const onward = document.querySelector('form[data-onward]');
   if (onward) onward.requestSubmit();

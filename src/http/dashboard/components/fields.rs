@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     super::{layout, page::Page},
-    icon,
+    icon, prose,
 };
 use crate::http::problem::{Kind, Problem};
 
@@ -95,9 +95,9 @@ impl FormErrors {
                     @for error in &self.0 {
                         p {
                             @match label(&error.field) {
-                                Some(label) => { a href={ "#" (error.field) } { (label) } ": " (error.text) }
-                                None if error.field.is_empty() => (error.text)
-                                None => { span.mono { (error.field) } ": " (error.text) }
+                                Some(label) => { a href={ "#" (error.field) } { (label) } ": " (prose(&error.text)) }
+                                None if error.field.is_empty() => (prose(&error.text))
+                                None => { span.mono { (error.field) } ": " (prose(&error.text)) }
                             }
                         }
                     }
@@ -247,7 +247,7 @@ impl<'a> Field<'a> {
 pub fn field_error(name: &str, errors: &FormErrors) -> Markup {
     html! {
         @if let Some(text) = errors.at(name) {
-            p.err id={ (name) "-error" } { (icon("fail")) span { (sentence(text)) } }
+            p.err id={ (name) "-error" } { (icon("fail")) span { (prose(&sentence(text))) } }
         }
     }
 }
@@ -279,8 +279,9 @@ mod tests {
         let problem = Problem::refused("/headers/a~1b", "`a/b` is <bad>");
         let errors = FormErrors::of(problem).unwrap();
         let text = errors.summary(&[("headers", "Headers")]).into_string();
-        assert!(text.contains(r##"<a href="#headers">Headers</a>: `a/b` is &lt;bad&gt;"##), "{text}");
-        assert!(field_error("headers", &errors).into_string().contains("`a/b` is &lt;bad&gt;."));
+        let said = r#"<span class="mono">a/b</span> is &lt;bad&gt;"#;
+        assert!(text.contains(&format!(r##"<a href="#headers">Headers</a>: {said}"##)), "{text}");
+        assert!(field_error("headers", &errors).into_string().contains(&format!("{said}.")));
         assert!(field_error("url", &errors).into_string().is_empty());
         assert!(FormErrors::of(Problem::not_found("endpoint")).is_err());
         let number = Problem::field(Kind::InvalidField, "/n", "invalid type: string \"x\", expected a number");

@@ -20,6 +20,7 @@ use actix_web::{
 use maud::html;
 
 use super::{
+    components::prose,
     layout::{self, View},
     page::{OTHER_SESSION, Page},
     response,
@@ -60,7 +61,7 @@ pub fn refused(page: &Page, problem: &Problem) -> HttpResponse {
         }
         _ => ("That did not work", "Nothing was changed."),
     };
-    let view = View::apart(title).lede(html! { strong { (sentence(problem.detail())) } " " (what_now) }).body(html! {
+    let view = View::apart(title).lede(html! { strong { (prose(&sentence(problem.detail()))) } " " (what_now) }).body(html! {
         div.acts.sec { a.btn href="/" { "Overview" } a.btn href="/endpoints" { "Endpoints" } a.btn href="/logs" { "Logs" } }
     });
     let (status, markup) = view.status(answer.status()).render(page);

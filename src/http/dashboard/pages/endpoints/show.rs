@@ -121,7 +121,7 @@ fn lede(page: &Page, endpoint: &Endpoint, health: &EndpointHealth, next: Option<
         (state(is)) " "
         @match (&endpoint.status, health.failing_since) {
             (EndpointStatus::Disabled { reason }, _) => {
-                strong { "It gets nothing new." } " " (sentence(reason))
+                strong { "It gets nothing new." } " " (components::prose(&sentence(reason)))
                 @if health.pending > 0 { " " (held) "." }
             }
             (EndpointStatus::Paused, _) => { strong { (held) "." } " New events are queued, and all goes out when it is resumed." }
