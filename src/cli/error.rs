@@ -51,6 +51,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::Serve(error) if error.is_wrong_usage() => 2,
             _ => 1,
         }
     }

@@ -151,17 +151,22 @@ fn files_that_are_no_certificate_or_key_are_named() {
     let (good, own) = (file("good.pem", &certificate.pem()), file("own.pem", &key.serialize_pem()));
     let (foreign, junk) = (file("foreign.pem", &other.serialize_pem()), file("junk.pem", "nothing"));
     for (certificate, key, said) in [
-        (&junk, &own, format!("{junk}: has no certificate in it")),
-        (&own, &own, format!("{own}: has no certificate in it")),
-        (&good, &junk, format!("{junk}: has no private key in it")),
-        (&good, &good, format!("{good}: has no private key in it")),
-        (&good, &foreign, format!("{foreign}: is not the key of {good}")),
+        (&junk, &own, format!("--tls-cert {junk}: has no certificate in it")),
+        (&own, &own, format!("--tls-cert {own}: has no certificate in it")),
+        (&good, &junk, format!("--tls-key {junk}: has no private key in it")),
+        (&good, &good, format!("--tls-key {good}: has no private key in it")),
+        (&good, &foreign, format!("--tls-key {foreign}: is not the key of {good}")),
     ] {
         let setup = Server::setup().args(["--tls-cert", certificate, "--tls-key", key]);
         let output = setup.command().output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(1) && stderr.contains(&said), "{said:?} is not in {stderr}");
     }
+    let setup =
+        Server::setup().listen(&format!("unix:{}", file("socket", ""))).args(["--tls-cert", &good, "--tls-key", &own]);
+    let output = setup.command().output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && stderr.contains("Unix socket"), "another start is in vain: {stderr}");
 }
 
 #[test]

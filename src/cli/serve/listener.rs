@@ -37,8 +37,10 @@ pub enum ListenError {
         source: io::Error,
     },
     /// A certificate or key.
-    #[error("{file}: {reason}")]
+    #[error("{flag} {file}: {reason}")]
     Tls {
+        /// What it was given for.
+        flag: &'static str,
         /// The file.
         file: String,
         /// Why.
@@ -94,24 +96,29 @@ fn remove_stale_socket(path: &Path) -> io::Result<()> {
 }
 
 fn tls_config(cert: &Path, key: &Path) -> Result<ServerConfig, ListenError> {
-    let failed = |file: &Path, reason: String| ListenError::Tls { file: file.display().to_string(), reason };
+    let failed = |(flag, file): (&'static str, &Path), reason: String| ListenError::Tls {
+        flag,
+        file: file.display().to_string(),
+        reason,
+    };
+    let (cert_flag, key_flag) = (("--tls-cert", cert), ("--tls-key", key));
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(cert, error.to_string()))?;
+        .map_err(|error| failed(cert_flag, error.to_string()))?;
     if chain.is_empty() {
-        return Err(failed(cert, "has no certificate in it".to_owned()));
+        return Err(failed(cert_flag, "has no certificate in it".to_owned()));
     }
     let private_key = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
-        pem::Error::NoItemsFound => failed(key, "has no private key in it".to_owned()),
-        error => failed(key, error.to_string()),
+        pem::Error::NoItemsFound => failed(key_flag, "has no private key in it".to_owned()),
+        error => failed(key_flag, error.to_string()),
     })?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private_key));
     config.map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => failed(key, format!("is not the key of {}", cert.display())),
-        rustls::Error::InvalidCertificate(_) => failed(cert, "has a certificate that cannot be read".to_owned()),
-        error => failed(cert, error.to_string()),
+        rustls::Error::InconsistentKeys(_) => failed(key_flag, format!("is not the key of {}", cert.display())),
+        rustls::Error::InvalidCertificate(_) => failed(cert_flag, "has a certificate that cannot be read".to_owned()),
+        error => failed(cert_flag, error.to_string()),
     })
 }
 

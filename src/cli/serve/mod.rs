@@ -68,6 +68,13 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
+impl ServeError {
+    /// Whether the flags make no sense together, so that another start of the same fails as well.
+    pub fn is_wrong_usage(&self) -> bool {
+        matches!(self, Self::Listen(listener::ListenError::TlsOnUnixSocket))
+    }
+}
+
 /// Runs the server until it is told to stop.
 ///
 /// # Errors
@@ -132,7 +139,8 @@ async fn serve_api(
     let listen_file = args.listen_file.clone();
     let (server, address) = listener::start(bound, api, args.workers)?;
     if let Some(path) = listen_file {
-        write_whole(&path, &address).map_err(|error| ServeError::Settings(format!("{}: {error}", path.display())))?;
+        write_whole(&path, &address)
+            .map_err(|error| ServeError::Settings(format!("--listen-file {}: {error}", path.display())))?;
     }
     let handle = server.handle();
     let server = actix_rt::spawn(server);

@@ -204,7 +204,7 @@ pub fn checked_headers(HeadersField(given): HeadersField) -> Result<Vec<CustomHe
             Problem::field(kind, &pointer, format!("`{name}` {error}"))
         })?;
         if headers.iter().any(|earlier| earlier.name() == header.name()) {
-            return Err(Problem::field(Kind::InvalidField, pointer, "the header is given twice, in other case"));
+            return Err(Problem::refused(pointer, "the header is given twice, in other case"));
         }
         headers.push(header);
     }
