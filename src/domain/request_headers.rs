@@ -25,11 +25,11 @@ pub fn sent_headers<'a>(
     let bytes = body.bytes();
     let platform = endpoint.secrets.at_least(platform_generation, at).secret.platform_signature(bytes);
     let mut standard = String::new();
-    for live in endpoint.secrets.live_at(at) {
+    for secret in endpoint.secrets.signing_at(at) {
         if !standard.is_empty() {
             standard.push(' ');
         }
-        standard.push_str(&live.secret.standard_webhooks_signature(event, at, bytes));
+        standard.push_str(&secret.standard_webhooks_signature(event, at, bytes));
     }
     let ours = [
         ("content-type", "application/json".to_owned()),

@@ -137,6 +137,14 @@ impl SecretRing {
             .chain(std::iter::once(&self.newest))
     }
 
+    /// Those of `webhook-signature`: each of them once, also where an older one became the newest again.
+    pub fn signing_at(&self, now: Timestamp) -> impl Iterator<Item = &SigningSecret> {
+        let again = move |live: &LiveSecret| {
+            self.live_at(now).any(|later| later.generation > live.generation && later.secret == live.secret)
+        };
+        self.live_at(now).filter(move |live| !again(live)).map(|live| &live.secret)
+    }
+
     /// The secret of `X-MythicDot-Signature`: the oldest live one, until the receiver has taken a newer one.
     #[must_use]
     pub fn platform_at(&self, now: Timestamp) -> &LiveSecret {
@@ -157,8 +165,7 @@ impl SecretRing {
 
     /// Makes `secret` the newest; the one before signs beside it until `overlap_end`, and those before that for as long
     /// as was said when they were replaced. An overlap that has no length ends them all: a secret that leaked is no use
-    /// from then on, whichever it was. A secret that signs still, as an older one, becomes the newest instead; and the
-    /// receiver's, if it had not taken another since.
+    /// from then on, whichever it was.
     ///
     /// # Errors
     /// As many sign as can: another overlap has to end first.
@@ -171,8 +178,7 @@ impl SecretRing {
         if overlap_end <= now {
             self.older.clear();
         }
-        let receiver_has_it = self.platform_at(now).secret == secret;
-        self.older.retain(|old| old.until.is_some_and(|until| now < until) && old.secret != secret);
+        self.older.retain(|old| old.until.is_some_and(|until| now < until));
         if self.older.len() >= MOST_OLDER
             && let Some(until) = self.older.iter().filter_map(|old| old.until).min()
         {
@@ -182,9 +188,6 @@ impl SecretRing {
         let mut previous = std::mem::replace(&mut self.newest, LiveSecret { secret, generation, until: None });
         previous.until = Some(overlap_end);
         self.older.push(previous);
-        if receiver_has_it {
-            self.platform_from = generation;
-        }
         Ok(())
     }
 
@@ -256,12 +259,13 @@ mod tests {
     #[test]
     fn a_secret_that_signs_still_comes_back_once() {
         let at = Timestamp::from_seconds;
-        let live = |ring: &SecretRing| ring.live_at(at(150)).map(|live| live.secret.clone()).collect::<Vec<_>>();
+        let live = |ring: &SecretRing| ring.signing_at(at(150)).cloned().collect::<Vec<_>>();
         let mut ring = SecretRing::new(secret(1));
         ring.rotate(secret(2), at(100), at(400)).unwrap();
         ring.rotate(secret(1), at(110), at(400)).unwrap();
         assert_eq!(live(&ring), [secret(2), secret(1)]);
         assert_eq!(ring.platform_at(at(150)).secret, secret(1), "the receiver never had another");
+        assert_eq!(ring.newer_than(1, at(150)).map(|live| &live.secret), Some(&secret(2)), "unless it refuses that");
         ring.rotate(secret(3), at(120), at(400)).unwrap();
         ring.rotate(secret(2), at(130), at(400)).unwrap();
         assert_eq!(live(&ring), [secret(1), secret(3), secret(2)]);

@@ -263,7 +263,7 @@ fn a_secret_that_signs_still_can_become_the_newest_again() {
     let server = Server::setup().schedule("1h").start();
     let api = server.admin();
     let old = sign::secret(1);
-    let (receiver, _) = knowing(&old);
+    let (receiver, known) = knowing(&old);
     let endpoint = api.endpoint_with(&receiver.url(), &json!({"secret": old}));
     let between = rotate(&api, &endpoint, &json!({"overlap": "24h"}));
     assert_eq!(rotate(&api, &endpoint, &json!({"overlap": "24h", "secret": old})), old);
@@ -272,4 +272,7 @@ fn a_secret_that_signs_still_can_become_the_newest_again() {
     let request = receiver.requests().pop().unwrap();
     assert_eq!(request.header("webhook-signature").unwrap().split(' ').count(), 2);
     assert_eq!(sign::standard_matches(&old, &request) + sign::standard_matches(&between, &request), 2);
+    *known.lock().unwrap() = between;
+    let delivery = api.delivery_in(&api.event(), "delivered");
+    assert_eq!(attempts(&delivery)[1]["trigger"], "rotation", "nor does one miss it that had taken the other");
 }
