@@ -169,14 +169,14 @@ fn entries_text<'a>(given: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> 
 
 /// An object of lines like `Name: value`, or of JSON.
 fn entries(pointer: &'static str, text: &str) -> Result<Value, Problem> {
-    if text.starts_with('{')
-        && let Ok(object) = serde_json::from_str::<Map<String, Value>>(text)
-    {
-        return Ok(Value::Object(object));
+    let refused = |detail: String| Problem::field(Kind::InvalidField, pointer, detail);
+    if text.starts_with('{') {
+        return serde_json::from_str(text)
+            .map(Value::Object)
+            .map_err(|error| refused(format!("it is not a JSON object: {error}")));
     }
     let mut entries = Map::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let refused = |detail: String| Problem::field(Kind::InvalidField, pointer, detail);
         let (name, value) = line.split_once(':').ok_or_else(|| refused(format!("`{line}` is not `Name: value`")))?;
         let name = name.trim();
         if entries.insert(name.to_owned(), value.trim().into()).is_some() {
@@ -195,6 +195,7 @@ mod tests {
         assert_eq!(entries("/headers", "X-A: b:c \n\nx-d:").unwrap(), serde_json::json!({"X-A": "b:c", "x-d": ""}));
         assert_eq!(entries("/headers", "nonsense").unwrap_err().pointer(), Some("/headers"));
         assert!(entries("/metadata", "a: 1\na: 2").unwrap_err().detail().contains("twice"));
+        assert!(entries("/metadata", "{\"a:b\": \"1\",}").unwrap_err().detail().contains("not a JSON object"));
     }
 
     #[test]
