@@ -26,7 +26,7 @@ mod waiting;
 
 use std::sync::{Arc, OnceLock};
 
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 
 pub use catalog::{Catalog, CatalogError};
@@ -134,6 +134,15 @@ impl Api {
     /// The source of live streams.
     pub fn live(&self) -> &LiveTail {
         &self.0.live
+    }
+
+    /// Where browsers find this server: what `--public-url` says, else what the request was sent to.
+    fn origin(&self, request: &HttpRequest) -> String {
+        if let Some(url) = &self.settings().public_url {
+            return url.origin().to_owned();
+        }
+        let asked = request.connection_info();
+        format!("{}://{}", asked.scheme(), asked.host())
     }
 
     /// What the flags say.

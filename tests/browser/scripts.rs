@@ -9,12 +9,20 @@ use serde_json::json;
 use crate::chromium::Scripts;
 use crate::person::{Hand, Person};
 use crate::support::api::id;
-use crate::support::{Receiver, Server, eventually};
+use crate::support::{Api, Receiver, Server, eventually};
+
+/// An operator with scripts on, signed in.
+fn operator(server: &Server) -> (Api, Person) {
+    let admin = server.admin();
+    let person = Person::new(&server.base, Scripts::On, Hand::Mouse);
+    person.sign_in(admin.token.as_ref().unwrap());
+    (admin, person)
+}
 
 #[test]
 fn a_test_that_takes_long_shows_its_end_by_itself() {
     let server = Server::start();
-    let admin = server.admin();
+    let (admin, person) = operator(&server);
     let answers = Arc::new(AtomicBool::new(false));
     let state = Arc::clone(&answers);
     let receiver = Receiver::start(move |_, _| {
@@ -24,8 +32,6 @@ fn a_test_that_takes_long_shows_its_end_by_itself() {
         200
     });
     let endpoint = admin.endpoint(&receiver.url());
-    let person = Person::new(&server.base, Scripts::On, Hand::Mouse);
-    person.sign_in(admin.token.as_ref().unwrap());
     person.go(&format!("/endpoints/{}", id(&endpoint)));
     person.press("Send a test");
     person.sees("The test is under way");
@@ -37,9 +43,7 @@ fn a_test_that_takes_long_shows_its_end_by_itself() {
 #[test]
 fn ticks_are_sent_only_with_the_radio_that_needs_them() {
     let server = Server::start();
-    let admin = server.admin();
-    let person = Person::new(&server.base, Scripts::On, Hand::Mouse);
-    person.sign_in(admin.token.as_ref().unwrap());
+    let (admin, person) = operator(&server);
     let choose = |value: &str| {
         let script = "document.querySelector(`input[value='${arguments[0]}']`).click()";
         person.browser.run(script, &[json!(value)]);
@@ -63,9 +67,7 @@ fn ticks_are_sent_only_with_the_radio_that_needs_them() {
 #[test]
 fn a_copy_button_that_was_pressed_twice_comes_back() {
     let server = Server::start();
-    let admin = server.admin();
-    let person = Person::new(&server.base, Scripts::On, Hand::Mouse);
-    person.sign_in(admin.token.as_ref().unwrap());
+    let (_, person) = operator(&server);
     let label = || person.browser.run("return document.querySelector('[data-copy] [data-label]').textContent", &[]);
     assert_eq!(label(), "Copy");
     for _ in 0..2 {
@@ -78,9 +80,7 @@ fn a_copy_button_that_was_pressed_twice_comes_back() {
 #[test]
 fn an_exact_time_of_the_logs_can_be_changed() {
     let server = Server::start();
-    let admin = server.admin();
-    let person = Person::new(&server.base, Scripts::On, Hand::Mouse);
-    person.sign_in(admin.token.as_ref().unwrap());
+    let (_, person) = operator(&server);
     person.go("/logs?since=2026-01-01T10:20:33.123Z");
     let script = "document.querySelector('input[name=since]').value = '2026-01-01T10:00'";
     person.browser.run(script, &[]);

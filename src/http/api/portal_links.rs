@@ -70,17 +70,8 @@ pub async fn create(
     let link =
         NewSession { holder: Holder::Portal { id, account }, stage: Stage::Link, now, expires_at, replaced: None };
     let text = api.sessions().make(api.store(), api.tokens(), link, Some(audit)).await?;
-    let url = format!("{}/portal/{}", origin(&request, &api), text.expose());
+    let url = format!("{}/portal/{}", api.origin(&request), text.expose());
     Ok(answer::json(actix_web::http::StatusCode::CREATED, &PortalLink { url, expires_at: Text(expires_at) }))
-}
-
-/// Where browsers find this server: what `--public-url` says, else what the request was sent to.
-fn origin(request: &HttpRequest, api: &Api) -> String {
-    if let Some(url) = &api.settings().public_url {
-        return url.origin().to_owned();
-    }
-    let scheme = if request.app_config().secure() { "https" } else { "http" };
-    format!("{scheme}://{}", request.connection_info().host())
 }
 
 impl From<SessionError> for Problem {

@@ -16,13 +16,23 @@ use crate::http::{
 /// # Errors
 /// 403.
 pub fn check(request: &HttpRequest, api: &Api) -> Result<(), Problem> {
-    let host = request.connection_info().host().to_owned();
-    let public = api.settings().public_url.as_ref().map(super::look::PublicUrl::origin);
-    if is_ours(request.headers(), &host, public) {
+    if is_ours(request.headers(), request.connection_info().host(), public(api)) {
         Ok(())
     } else {
         Err(Problem::new(Kind::Forbidden, "the form was sent from another site, so nothing was done"))
     }
+}
+
+/// The page of ours that a request came from, as far as the browser says.
+pub fn page_before(request: &HttpRequest, api: &Api) -> Option<String> {
+    let from = request.headers().get(header::REFERER)?.to_str().ok()?;
+    let authority = from.find("://")? + "://".len();
+    let (origin, page) = from.split_at(authority + from[authority..].find('/')?);
+    names_us(origin, request.connection_info().host(), public(api)).then(|| page.to_owned())
+}
+
+fn public(api: &Api) -> Option<&str> {
+    api.settings().public_url.as_ref().map(super::look::PublicUrl::origin)
 }
 
 /// `host`: what the request was sent to. `public`: the origin of `--public-url`.
@@ -31,7 +41,10 @@ fn is_ours(headers: &HeaderMap, host: &str, public: Option<&str>) -> bool {
         return site == "same-origin";
     }
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
+    origin.to_str().is_ok_and(|origin| names_us(origin, host, public))
+}
+
+fn names_us(origin: &str, host: &str, public: Option<&str>) -> bool {
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     public == Some(origin) || authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }

@@ -104,12 +104,9 @@ impl Page {
         self.request.connection_info().host().to_owned()
     }
 
-    /// Where this server is reached, for commands that people copy: as it was told, else as the page was asked for.
+    /// Where this server is reached, for commands that people copy.
     pub fn origin(&self) -> String {
-        match &self.api.settings().public_url {
-            Some(url) => url.origin().to_owned(),
-            None => format!("{}://{}", self.request.connection_info().scheme(), self.host()),
-        }
+        self.api.origin(&self.request)
     }
 
     /// The request itself.
@@ -264,7 +261,7 @@ fn sign_in(request: HttpRequest, api: Data<Api>) -> ControlFlow<HttpResponse, Pa
         (Some(text), Some(token)) => {
             ControlFlow::Continue(Page { form_token: cookie::form_token(&text), request, api, token })
         }
-        _ => ControlFlow::Break(pages::to_sign_in(&request)),
+        _ => ControlFlow::Break(pages::to_sign_in(&request, &api)),
     }
 }
 

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     super::{layout, page::Page},
-    icon, prose,
+    icon, prose, sentence,
 };
 use crate::http::problem::{Kind, Problem};
 
@@ -250,13 +250,6 @@ pub fn field_error(name: &str, errors: &FormErrors) -> Markup {
             p.err id={ (name) "-error" } { (icon("fail")) span { (prose(&sentence(text))) } }
         }
     }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        format!("{}{}.", first.to_uppercase(), letters.as_str().trim_end_matches('.'))
-    })
 }
 
 /// A form that is one button: an action on the thing of this page.

@@ -11,9 +11,26 @@ pub fn prose(text: &str) -> Markup {
     }
 }
 
+/// The text with a capital at its beginning.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
+}
+
+/// The text as a sentence of its own; nothing, if it is empty.
+pub fn sentence(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{}.", capitalised(text.trim_end_matches('.'))) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_have_a_capital_and_one_full_stop() {
+        assert_eq!(["", "über it", "It is.", "a"].map(sentence), ["", "Über it.", "It is.", "A."]);
+        assert_eq!(["", "acme’s"].map(capitalised), ["", "Acme’s"]);
+    }
 
     #[test]
     fn names_stand_out_and_all_of_it_is_escaped() {

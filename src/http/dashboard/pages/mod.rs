@@ -20,8 +20,9 @@ use actix_web::{
 use maud::html;
 
 use super::{
-    components::prose,
+    components::{prose, sentence},
     layout::{self, View},
+    origin,
     page::{OTHER_SESSION, Page},
     response,
 };
@@ -72,12 +73,6 @@ pub fn refused(page: &Page, problem: &Problem) -> HttpResponse {
     shown
 }
 
-fn sentence(detail: &str) -> String {
-    let mut letters = detail.chars();
-    let end = if detail.ends_with('.') { "" } else { "." };
-    letters.next().map_or_else(String::new, |first| format!("{}{}{end}", first.to_uppercase(), letters.as_str()))
-}
-
 /// What is answered where there is no route: a page for who asks for one, else a problem document.
 pub async fn unknown(request: HttpRequest, api: Data<Api>) -> HttpResponse {
     let wants_page = request
@@ -116,13 +111,13 @@ pub fn unknown_method(api: &Api) -> HttpResponse {
 }
 
 /// To the sign-in, and back here afterwards. Who sent a form is told that nothing was done, and comes back to its page.
-pub fn to_sign_in(request: &HttpRequest) -> HttpResponse {
+pub fn to_sign_in(request: &HttpRequest, api: &Api) -> HttpResponse {
     let (here, unsaved) = if request.method().is_safe() {
         (request.uri().path_and_query().map(|here| here.as_str().to_owned()), "")
     } else if request.path() == "/sign-out" {
         (None, "")
     } else {
-        (page_of_form(request), sign_in::UNSAVED)
+        (origin::page_before(request, api), sign_in::UNSAVED)
     };
     let mut query = url::form_urlencoded::Serializer::new(unsaved.to_owned());
     if let Some(here) = here.filter(|here| here != "/") {
@@ -130,13 +125,4 @@ pub fn to_sign_in(request: &HttpRequest) -> HttpResponse {
     }
     let query = query.finish();
     response::go_to(&if query.is_empty() { "/sign-in".to_owned() } else { format!("/sign-in?{query}") })
-}
-
-/// The page of ours that a form was sent from.
-fn page_of_form(request: &HttpRequest) -> Option<String> {
-    let from = request.headers().get(header::REFERER)?.to_str().ok()?;
-    let (_, rest) = from.split_once("://")?;
-    let at = rest.find('/')?;
-    let (host, place) = rest.split_at(at);
-    (host == request.connection_info().host()).then(|| place.to_owned())
 }

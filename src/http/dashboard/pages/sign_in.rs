@@ -63,19 +63,23 @@ async fn show(request: HttpRequest, api: Data<Api>) -> HttpResponse {
 }
 
 async fn sign_in(request: HttpRequest, payload: Payload, api: Data<Api>) -> HttpResponse {
-    let form = match origin::check(&request, &api) {
-        Ok(()) => Form::read(payload, 0).await,
-        Err(problem) => Err(problem),
+    let refused = |next: &str, problem: &Problem| {
+        let status = actix_web::ResponseError::status_code(problem);
+        response::html(status, page(&api, next, None, &FormErrors::whole(problem), Told::Nothing))
     };
-    let next = local(form.as_ref().map_or("", |form| form.text("next")));
-    let signed_in = match form {
-        Ok(form) => try_sign_in(&request, &form, &next, &api).await,
-        Err(problem) => Err(problem),
-    };
-    signed_in.unwrap_or_else(|problem| {
-        let status = actix_web::ResponseError::status_code(&problem);
-        response::html(status, page(&api, &next, None, &FormErrors::whole(&problem), Told::Nothing))
-    })
+    match read(&request, payload, &api).await {
+        Ok(form) => {
+            let next = local(form.text("next"));
+            let signed_in = try_sign_in(&request, &form, &next, &api).await;
+            signed_in.unwrap_or_else(|problem| refused(&next, &problem))
+        }
+        Err(problem) => refused("/", &problem),
+    }
+}
+
+async fn read(request: &HttpRequest, payload: Payload, api: &Api) -> Result<Form, Problem> {
+    origin::check(request, api)?;
+    Form::read(payload, 0).await
 }
 
 async fn try_sign_in(request: &HttpRequest, form: &Form, next: &str, api: &Api) -> Shown {

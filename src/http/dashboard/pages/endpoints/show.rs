@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use super::{
     super::{
         super::{
-            components::{self, State, Tone, action, clock, count, in_words, millis, note, spark, state},
+            components::{
+                self, State, Tone, action, clock, count, in_words, millis, note, prose, sentence, spark, state,
+            },
             form::TOKEN_FIELD,
             layout::{Tab, View},
             page::{Page, Shown},
@@ -121,7 +123,7 @@ fn lede(page: &Page, endpoint: &Endpoint, health: &EndpointHealth, next: Option<
         (state(is)) " "
         @match (&endpoint.status, health.failing_since) {
             (EndpointStatus::Disabled { reason }, _) => {
-                strong { "It gets nothing new." } " " (components::prose(&sentence(reason)))
+                strong { "It gets nothing new." } " " (prose(&sentence(reason)))
                 @if health.pending > 0 { " " (held) "." }
             }
             (EndpointStatus::Paused, _) => { strong { (held) "." } " New events are queued, and all goes out when it is resumed." }
@@ -142,13 +144,6 @@ fn lede(page: &Page, endpoint: &Endpoint, health: &EndpointHealth, next: Option<
         br;
         span.sub { (components::address(&endpoint.url)) }
     }
-}
-
-fn sentence(reason: &str) -> String {
-    let mut letters = reason.chars();
-    letters.next().map_or_else(String::new, |first| {
-        format!("{}{}.", first.to_uppercase(), letters.as_str().trim_end_matches('.'))
-    })
 }
 
 /// What a test came to, or that it is under way.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::super::{
     super::{
-        components::{Field, FormErrors, clock, clock_seconds, icon, number_word, prose, section},
+        components::{Field, FormErrors, capitalised, clock, clock_seconds, icon, number_word, prose, section},
         form::Body,
         layout::{Tab, View},
         page::{Page, Shown},
@@ -102,11 +102,13 @@ pub fn results(page: &Page, matched: &Matched) -> Markup {
     let title = match (get.len(), of_account.len()) {
         (_, 0) if page.is_customer() => "You have no endpoints".to_owned(),
         (_, 0) => format!("The account {account} has no endpoints"),
-        (1, 1) => format!("{} only endpoint would get it", sentence(&whose)),
-        (0, 1) => format!("{} only endpoint would not get it", sentence(&whose)),
+        (1, 1) => format!("{} only endpoint would get it", capitalised(&whose)),
+        (0, 1) => format!("{} only endpoint would not get it", capitalised(&whose)),
         (0, all) => format!("None of {whose} {} endpoints would get it", in_letters(all)),
         (some, all) if some == all => format!("All {} of {whose} endpoints would get it", in_letters(all)),
-        (some, all) => format!("{} of {whose} {} endpoints would get it", sentence(&in_letters(some)), in_letters(all)),
+        (some, all) => {
+            format!("{} of {whose} {} endpoints would get it", capitalised(&in_letters(some)), in_letters(all))
+        }
     };
     html! {
         (section("gets", &title, Some(checked), &html! {
@@ -114,7 +116,7 @@ pub fn results(page: &Page, matched: &Matched) -> Markup {
             @else { (table(page, event_type, &get)) }
         }))
         @if !miss.is_empty() {
-            (section("misses", &format!("{} would not", sentence(&in_letters(miss.len()))), None, &table(page, event_type, &miss)))
+            (section("misses", &format!("{} would not", capitalised(&in_letters(miss.len()))), None, &table(page, event_type, &miss)))
         }
         (others(&endpoints.iter().filter(theirs).collect::<Vec<_>>()))
     }
@@ -123,11 +125,6 @@ pub fn results(page: &Page, matched: &Matched) -> Markup {
 /// A small number as a word within a sentence.
 fn in_letters(number: usize) -> String {
     number_word(number as u64).to_lowercase()
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
 }
 
 /// What is said of other accounts' endpoints: how many there are, and which would get it if the event were theirs.
