@@ -23,7 +23,7 @@ use crate::{
         request_headers::sent_headers,
         schedule::{AttemptTimes, RetrySchedule},
     },
-    outbound::{AwcTransport, Destination, DestinationError, OutboundRequest, Transport},
+    outbound::{Destination, DestinationError, HttpTransport, OutboundRequest, Transport},
     store::{DueRow, Settled, Settlement, StoreError},
 };
 
@@ -32,11 +32,11 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// Connections belong to the thread that made them.
-    static TRANSPORT: OnceCell<Rc<AwcTransport>> = const { OnceCell::new() };
+    static TRANSPORT: OnceCell<Rc<HttpTransport>> = const { OnceCell::new() };
 }
 
-fn transport(shared: &Shared) -> Rc<AwcTransport> {
-    TRANSPORT.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(AwcTransport::new(Arc::clone(&shared.outbound))))))
+fn transport(shared: &Shared) -> Rc<HttpTransport> {
+    TRANSPORT.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(HttpTransport::new(Arc::clone(&shared.outbound))))))
 }
 
 /// An endpoint as attempts need it, made once for as long as it does not change.

@@ -1,9 +1,9 @@
-//! The head of an HTTP/1 answer, read before awc sees it. Here are kept the order of the headers, which awc loses, and
-//! interim answers (RFC 9110, section 15.2) are dropped, which awc takes for final ones. awc is handed a head with the
-//! framing alone, put so that it cannot misread it: it would take an answer without a length for one without a body
-//! and use the connection again (RFC 9112, section 6.3), and wait for a body after a 204 or 304.
+//! The head of an HTTP/1 answer: what is logged of it, in the order in which it came, and where its body ends. Interim
+//! answers before it (RFC 9110, section 15.2) are dropped.
 
 use std::borrow::Cow;
+
+use super::answer_body::Framing;
 
 /// Longest head, interim ones included, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -27,8 +27,6 @@ pub(super) struct AnswerHead {
     pub(super) code: u16,
     /// Names in lower case and values, in order, cut to a bound.
     pub(super) headers: Vec<(String, String)>,
-    /// Whether the end of the connection is the end of the body.
-    pub(super) until_close: bool,
 }
 
 /// What came is no answer.
@@ -43,6 +41,9 @@ pub(super) enum HeadError {
     /// A line that is no header.
     #[error("the answer has a malformed header")]
     Header,
+    /// A length that is none, or two that differ.
+    #[error("the answer has no valid Content-Length")]
+    Length,
     /// It goes on and on.
     #[error("the answer's head is longer than {MAX_HEAD} bytes")]
     TooLong,
@@ -55,13 +56,17 @@ pub(super) struct HeadReader {
     dropped: usize,
 }
 
-/// A final head, and what awc gets in its place: the framing, and the bytes behind it.
+/// A final head, and what follows from it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FinalHead {
     /// For the log.
     pub(super) head: AnswerHead,
-    /// For awc.
-    pub(super) replacement: Vec<u8>,
+    /// Where the body ends.
+    pub(super) framing: Framing,
+    /// Whether the connection is used up with this answer.
+    pub(super) closes: bool,
+    /// What came behind the head.
+    pub(super) rest: Vec<u8>,
 }
 
 impl HeadReader {
@@ -89,8 +94,7 @@ impl HeadReader {
                 from = 0;
                 continue;
             }
-            let done = parsed.into_final(&self.seen[end..]);
-            self.seen = Vec::new();
+            let done = parsed.into_final(&self.seen[end..])?;
             return Ok(Some(done));
         }
     }
@@ -151,47 +155,54 @@ fn parse(head: &[u8]) -> Result<Parsed<'_>, HeadError> {
 }
 
 impl Parsed<'_> {
-    fn into_final(self, rest: &[u8]) -> FinalHead {
-        let bodyless = matches!(self.code, 204 | 304);
-        let mut framing = self.framing().peekable();
-        let until_close = !bodyless && framing.peek().is_none();
-        let closes = self.says("close") || (self.minor == 0 && !self.says("keep-alive"));
-
-        // awc reads an HTTP/1.0 answer without a length to the end of the connection, and no other.
-        let mut text = format!("HTTP/1.{} {} \r\n", u8::from(!until_close), self.code);
-        if closes || until_close {
-            text.push_str("connection: close\r\n");
-        }
-        let mut replacement = text.into_bytes();
-        if !bodyless {
-            for (name, value) in framing {
-                replacement.extend_from_slice(name.as_bytes());
-                replacement.extend_from_slice(b": ");
-                replacement.extend_from_slice(value);
-                replacement.extend_from_slice(b"\r\n");
-            }
-        }
-        replacement.extend_from_slice(b"\r\n");
-        replacement.extend_from_slice(rest);
+    fn into_final(self, rest: &[u8]) -> Result<FinalHead, HeadError> {
+        let framing = self.framing()?;
+        // What came with a length beside its coding, or with one that its version does not know, may be somebody's
+        // attempt at smuggling (RFC 9112, section 6.1).
+        let has = |name: &str| self.values(name).next().is_some();
+        let odd = has("transfer-encoding") && (self.minor == 0 || has("content-length"));
+        let closes = odd || self.says("close") || (self.minor == 0 && !self.says("keep-alive"));
         let headers = keep(self.lines.iter().map(|(name, value)| (name.as_str(), &**value)));
-        FinalHead { head: AnswerHead { code: self.code, headers, until_close }, replacement }
+        Ok(FinalHead { head: AnswerHead { code: self.code, headers }, framing, closes, rest: rest.to_vec() })
     }
 
-    /// What says where the body ends. The same length once more says nothing new (RFC 9110, section 8.6).
-    fn framing(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let of = |name: &'static str| {
-            self.lines.iter().filter(move |(of, _)| of == name).map(move |(_, value)| (name, &**value))
-        };
-        let mut lengths: Vec<_> = of("content-length").collect();
-        lengths.dedup();
-        lengths.into_iter().chain(of("transfer-encoding"))
+    /// Of RFC 9112, section 6.3. The same length once more says nothing new (RFC 9110, section 8.6), and `identity` is
+    /// what HTTP/1.1 once called no coding.
+    fn framing(&self) -> Result<Framing, HeadError> {
+        if matches!(self.code, 204 | 304) {
+            return Ok(Framing::Length(0));
+        }
+        let codings = self.values("transfer-encoding").flat_map(tokens);
+        if let Some(last) = codings.filter(|coding| !coding.eq_ignore_ascii_case(b"identity")).last() {
+            let chunked = last.eq_ignore_ascii_case(b"chunked");
+            return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
+        }
+        let mut lengths = self.values("content-length").flat_map(|value| value.split(|&b| b == b',')).map(length);
+        let Some(first) = lengths.next() else { return Ok(Framing::UntilClose) };
+        if first.is_none() || lengths.any(|other| other != first) {
+            return Err(HeadError::Length);
+        }
+        first.map(Framing::Length).ok_or(HeadError::Length)
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.lines.iter().filter(move |(of, _)| of == name).map(|(_, value)| &**value)
     }
 
     fn says(&self, option: &str) -> bool {
-        self.lines.iter().filter(|(name, _)| name == "connection").any(|(_, value)| {
-            value.split(|&b| b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
-        })
+        self.values("connection").flat_map(tokens).any(|token| token.eq_ignore_ascii_case(option.as_bytes()))
     }
+}
+
+/// The entries of a list (RFC 9110, section 5.6.1).
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+}
+
+fn length(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    let only_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    only_digits.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
 }
 
 /// Cuts headers to a bound, in their order: the needed ones are in whatever comes before them.
@@ -237,7 +248,7 @@ mod tests {
             match &mut one_by_one {
                 Ok(None) => {}
                 Ok(Some(done)) => {
-                    done.replacement.extend_from_slice(&bytes[at + 1..]);
+                    done.rest.extend_from_slice(&bytes[at + 1..]);
                     break;
                 }
                 Err(_) => break,
@@ -247,50 +258,41 @@ mod tests {
         whole
     }
 
-    fn replaced(bytes: &str) -> String {
-        String::from_utf8(read(bytes.as_bytes()).unwrap().unwrap().replacement).unwrap()
-    }
-
     #[test]
-    fn headers_keep_their_order_and_awc_gets_the_framing() {
+    fn headers_keep_their_order_and_what_is_behind_them_is_left() {
         let bytes = "HTTP/1.1 200 Fine\r\nB: 1\r\nContent-Length: 2\r\na:2 \r\n\t 2a\r\n \r\nB : 3\r\n\r\nok";
         let done = read(bytes.as_bytes()).unwrap().unwrap();
         let headers: Vec<_> = done.head.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(headers, ["b=1", "content-length=2", "a=2 2a ", "b=3"]);
-        assert_eq!((done.head.code, done.head.until_close), (200, false));
-        assert_eq!(done.replacement, b"HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok");
+        assert_eq!((done.head.code, done.framing, done.closes), (200, Framing::Length(2), false));
+        assert_eq!(done.rest, b"ok");
     }
 
     #[test]
-    fn framing_is_made_plain() {
-        for (given, expected) in [
-            ("HTTP/1.1 200 OK\r\n\r\nbody", "HTTP/1.0 200 \r\nconnection: close\r\n\r\nbody"),
-            ("HTTP/1.1 200\n\nbody", "HTTP/1.0 200 \r\nconnection: close\r\n\r\nbody"),
-            ("HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 204 \r\n\r\n"),
-            ("HTTP/1.1 304 No\r\ntransfer-encoding: chunked\r\n\r\n", "HTTP/1.1 304 \r\n\r\n"),
-            ("HTTP/1.0 204 No\r\n\r\n", "HTTP/1.1 204 \r\nconnection: close\r\n\r\n"),
-            (
-                "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 0\r\n\r\n",
-                "HTTP/1.1 200 \r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-            ),
-            (
-                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
-                "HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n",
-            ),
-            (
-                "HTTP/1.3 200 OK\r\nContent-Length: 2\r\ncontent-length: 2\r\n\r\nok",
-                "HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok",
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
-                "HTTP/1.1 200 \r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
-            ),
-            (
-                "HTTP/1.1 500 No\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n0",
-                "HTTP/1.1 500 \r\ntransfer-encoding: chunked\r\n\r\n0",
-            ),
+    fn where_the_body_ends_and_whether_the_connection_is_used_up() {
+        use Framing::{Chunked, Length, UntilClose};
+        for (head, framing, closes) in [
+            ("1.1 200 OK", UntilClose, false),
+            ("1.1 200", UntilClose, false),
+            ("1.1 200 OK\nContent-Length: 2", Length(2), false),
+            ("1.1 204 No\r\nContent-Length: 5", Length(0), false),
+            ("1.1 304 No\r\nTransfer-Encoding: chunked", Length(0), false),
+            ("1.0 204 No", Length(0), true),
+            ("1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 0", Length(0), true),
+            ("1.0 200 OK\r\nContent-Length: 0", Length(0), true),
+            ("1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0", Length(0), false),
+            ("1.3 200 OK\r\nContent-Length: 2\r\ncontent-length: 2", Length(2), false),
+            ("1.1 200 OK\r\nContent-Length: 2 , 2", Length(2), false),
+            ("1.1 500 No\r\nUpgrade: h2c\r\nTransfer-Encoding: Chunked", Chunked, false),
+            ("1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked", Chunked, false),
+            ("1.1 200 OK\r\nTransfer-Encoding: chunked, gzip", UntilClose, false),
+            ("1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2", Length(2), true),
+            ("1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2", Chunked, true),
+            ("1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked", Chunked, true),
         ] {
-            assert_eq!(replaced(given), expected, "{given:?}");
+            let done = read(format!("HTTP/{head}\r\n\r\nbody").as_bytes()).unwrap().unwrap();
+            assert_eq!((done.framing, done.closes), (framing, closes), "{head:?}");
+            assert_eq!(done.rest, b"body", "{head:?}");
         }
     }
 
@@ -320,6 +322,11 @@ mod tests {
             (b"HTTP/1.1 200 OK\r\n folded\r\na: b\r\n\r\n", HeadError::Header),
             (b"HTTP/1.1 200 OK\r\na: b\r\n fol\0ded\r\n\r\n", HeadError::Header),
             (b"HTTP/1.1 200 OK\r\na: b\0\r\n\r\n", HeadError::Header),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n", HeadError::Length),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 2, 3\r\n\r\n", HeadError::Length),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\n", HeadError::Length),
+            (b"HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\n", HeadError::Length),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n", HeadError::Length),
         ] {
             assert_eq!(read(bytes), Err(error), "{}", String::from_utf8_lossy(bytes));
         }

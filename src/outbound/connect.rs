@@ -1,121 +1,66 @@
-//! Making a connection to one checked address, and to no other, whatever awc asks for.
+//! Making a connection to one checked address, and to no other.
 
-use std::{
-    io,
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
-use actix_rt::net::TcpStream;
-use actix_service::Service;
-use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Host, rustls_0_23::TlsConnector};
-use awc::http::Uri;
-use futures_util::future::LocalBoxFuture;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::{
     progress::{Failure, Progress},
+    socket::{Socket, TlsSocket},
     tls,
-    wire::{TlsSocket, Wire},
 };
 use crate::domain::attempt::{AttemptError, ErrorKind};
 
-/// Where an awc client's connections go.
-#[derive(Clone)]
-pub(super) struct Pinned {
-    /// The checked address.
-    pub(super) address: SocketAddr,
-    /// A name or an address without brackets: what the certificate is for.
-    pub(super) host: Rc<str>,
-    /// For `https`.
-    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
-}
-
-impl Service<ConnectInfo<Uri>> for Pinned {
-    type Response = Connection<Uri, Wire>;
-    type Error = ConnectError;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// The target is not looked at. A connection that speaks HTTP/2 is not for awc: it is laid into the progress, and
-    /// awc is told that there is none.
-    fn call(&self, target: ConnectInfo<Uri>) -> Self::Future {
-        let pinned = self.clone();
-        Box::pin(async move {
-            let progress = Progress::current().ok_or(ConnectError::Unresolved)?;
-            match pinned.open(&progress).await {
-                Ok(Opened::Http1(wire)) => Ok(Connection::new(target.request().clone(), wire)),
-                Ok(Opened::Http2(socket)) => {
-                    progress.offer_http2(*socket);
-                    Err(ConnectError::Unresolved)
-                }
-                Err(failure) => {
-                    progress.fails(failure);
-                    Err(ConnectError::Unresolved)
-                }
-            }
-        })
-    }
-}
-
-enum Opened {
-    Http1(Wire),
+/// A connection, by what is spoken on it.
+pub(super) enum Opened {
+    /// HTTP/1.1.
+    Http1(Socket),
+    /// HTTP/2.
     Http2(Box<TlsSocket>),
 }
 
-impl Pinned {
-    async fn open(&self, progress: &Progress) -> Result<Opened, Failure> {
-        let socket = self.connect(progress).await.map_err(|error| {
-            let message = format!("no connection to {} at {}: {error}", self.host, self.address);
-            Failure::Unreachable(AttemptError { kind: ErrorKind::Connect, message })
-        })?;
-        let Some(config) = &self.tls else { return Ok(Opened::Http1(Wire::plain(socket, self.host.clone()))) };
-        let started = Instant::now();
-        let connector = TlsConnector::service(Arc::clone(config));
-        let connection = Connection::new(ServerName(self.host.clone()), socket);
-        let socket = connector.call(connection).await.map_err(|error| self.explain(&error))?.into_parts().0;
-        progress.secured(started.elapsed());
-        Ok(if socket.get_ref().1.alpn_protocol() == Some(b"h2") {
-            Opened::Http2(Box::new(socket))
-        } else {
-            Opened::Http1(Wire::tls(socket, self.host.clone()))
+/// Connects to an address, and secures the connection where there is a configuration for that: for a name, or an
+/// address without brackets, that the certificate has to be for.
+pub(super) async fn open(
+    address: SocketAddr,
+    host: &str,
+    config: Option<&Arc<rustls::ClientConfig>>,
+    progress: &Progress,
+) -> Result<Opened, Failure> {
+    let socket = connect(address, progress).await.map_err(|error| {
+        let message = format!("no connection to {host} at {address}: {error}");
+        Failure::Unreachable(AttemptError { kind: ErrorKind::Connect, message })
+    })?;
+    let Some(config) = config else { return Ok(Opened::Http1(Socket::Plain(socket))) };
+    let insecure = |why: String| Failure::new(ErrorKind::Tls, format!("no secure connection to {address}: {why}"));
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|error| insecure(format!("no certificate can be for {host}: {error}")))?;
+    let started = Instant::now();
+    let socket = TlsConnector::from(Arc::clone(config)).connect(name, socket).await.map_err(|error| {
+        insecure(match tls::cause(&error) {
+            Some(cause) => tls::explain(cause, host),
+            None => format!("{host} broke off the TLS handshake: {error}"),
         })
-    }
-
-    async fn connect(&self, progress: &Progress) -> io::Result<TcpStream> {
-        progress.connecting(self.address);
-        let started = Instant::now();
-        let connecting = TcpStream::connect(self.address);
-        let socket = match progress.connect_by.get() {
-            Some(until) => tokio::time::timeout_at(until.into(), connecting)
-                .await
-                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??,
-            None => connecting.await?,
-        };
-        progress.connected(self.address, started.elapsed());
-        socket.set_nodelay(true)?;
-        Ok(socket)
-    }
-
-    fn explain(&self, error: &io::Error) -> Failure {
-        let message = match tls::cause(error) {
-            Some(cause) => tls::explain(cause, &self.host),
-            None => format!("{} broke off the TLS handshake: {error}", self.host),
-        };
-        Failure::new(ErrorKind::Tls, format!("no secure connection to {}: {message}", self.address))
-    }
+    })?;
+    progress.secured(started.elapsed());
+    let agreed = socket.get_ref().1.alpn_protocol() == Some(b"h2");
+    let socket = Box::new(socket);
+    Ok(if agreed { Opened::Http2(socket) } else { Opened::Http1(Socket::Tls(socket)) })
 }
 
-/// The name that a certificate has to be for.
-struct ServerName(Rc<str>);
-
-impl Host for ServerName {
-    fn hostname(&self) -> &str {
-        &self.0
-    }
+async fn connect(address: SocketAddr, progress: &Progress) -> io::Result<TcpStream> {
+    progress.connecting(address);
+    let started = Instant::now();
+    let connecting = TcpStream::connect(address);
+    let socket = match progress.connect_by.get() {
+        Some(until) => tokio::time::timeout_at(until.into(), connecting)
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??,
+        None => connecting.await?,
+    };
+    progress.connected(address, started.elapsed());
+    socket.set_nodelay(true)?;
+    Ok(socket)
 }

@@ -3,10 +3,7 @@
 
 use std::rc::Rc;
 
-use awc::http::{
-    Uri,
-    uri::{InvalidUri, InvalidUriParts, Scheme},
-};
+use http::uri::{InvalidUri, Uri};
 use url::Host;
 
 use crate::domain::endpoint_url::{EndpointUrl, UrlError};
@@ -16,8 +13,8 @@ pub struct Destination {
     pub(super) url: EndpointUrl,
     /// For HTTP/2.
     pub(super) uri: Uri,
-    /// For awc: the connector secures connections itself, so to awc every one is plain.
-    pub(super) plain: Uri,
+    /// How a request over HTTP/1.1 begins: its first line, and its `Host`.
+    pub(super) opening: Box<str>,
     /// Host and port, as in the `Host` header.
     pub(super) authority: Rc<str>,
     /// What a certificate has to be for: an address without its brackets, a name without its final dot.
@@ -33,9 +30,6 @@ pub enum DestinationError {
     /// HTTP does not take it.
     #[error(transparent)]
     Uri(#[from] InvalidUri),
-    /// HTTP does not take it.
-    #[error(transparent)]
-    Parts(#[from] InvalidUriParts),
 }
 
 impl Destination {
@@ -43,15 +37,20 @@ impl Destination {
     pub fn parse(text: &str) -> Result<Self, DestinationError> {
         let url = EndpointUrl::parse(text, true)?;
         let uri: Uri = url.as_str().parse()?;
-        let mut parts = uri.clone().into_parts();
-        parts.scheme = Some(Scheme::HTTP);
-        let plain = Uri::from_parts(parts)?;
-        let authority = uri.authority().map_or("", |authority| authority.as_str()).into();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        let opening = format!("POST {target} HTTP/1.1\r\nhost: {authority}\r\n").into();
+        let authority = authority.into();
         let host = match url.host() {
             Host::Domain(name) => name.strip_suffix('.').unwrap_or(name).into(),
             Host::Ipv4(address) => address.to_string().into(),
             Host::Ipv6(address) => address.to_string().into(),
         };
-        Ok(Self { url, uri, plain, authority, host })
+        Ok(Self { url, uri, opening, authority, host })
+    }
+
+    /// The host as the URL has it, for messages.
+    pub(super) fn host_in_uri(&self) -> &str {
+        self.uri.host().unwrap_or_default()
     }
 }

@@ -1,123 +1,229 @@
-//! One request and its answer over HTTP/1.1, by awc.
+//! One request and its answer over HTTP/1.1. An answer counts too that comes before the request was taken in to its end,
+//! as when a receiver refuses at once and closes.
 
-use std::io;
-
-use actix_web::error::ParseError;
-use awc::{
-    ClientResponse,
-    error::{ConnectError, PayloadError, SendRequestError},
-    http::header,
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
 };
-use futures_util::{FutureExt as _, StreamExt as _};
+
+use bytes::Buf;
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 
 use super::{
     OutboundRequest,
-    pool::Link,
+    answer_body::{BodyReader, Framing, Piece},
+    answer_head::{FinalHead, HeadReader},
     progress::{Failure, Progress},
+    socket::Socket,
     tls,
 };
 use crate::domain::attempt::{AttemptError, ErrorKind};
 
-/// Sends a request on a kept connection, or on a new one, and reads the answer; the answer goes into the progress.
+/// Bytes that are read at a time.
+const CHUNK: usize = 4096;
+
+/// Whether a connection can carry another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    /// It can.
+    Kept,
+    /// It is used up.
+    Closed,
+}
+
+/// Sends a request on a connection and reads the answer; the answer goes into the progress.
 pub(super) async fn exchange(
-    link: &Link,
+    socket: &mut Socket,
     request: &OutboundRequest,
     progress: &Progress,
     limit: usize,
-) -> Result<(), Failure> {
-    let destination = &*request.destination;
-    let mut sending = link.http1.post(&destination.plain).append_header((header::HOST, &*destination.authority));
-    for (name, value) in &request.headers {
-        sending = sending.append_header((name.clone(), value.clone()));
+) -> Result<Afterwards, Failure> {
+    let host = request.destination.host_in_uri();
+    let head = request_head(request);
+    let mut request = Writing { left: Buf::chain(&*head, &*request.body), flushed: false };
+    let mut reader = HeadReader::default();
+    progress.writes();
+    let answer = poll_fn(|cx| {
+        let written = request.poll(socket, cx)?;
+        let answer = ready!(poll_head(socket, &mut reader, progress, cx))?;
+        Poll::Ready(Ok((answer, written.is_ready())))
+    });
+    let (answer, written) = answer.await.map_err(|error: HeadFailure| error.explain(host, progress))?;
+    let switches = answer.head.code == 101;
+    progress.answered(answer.head);
+    if switches {
+        let message = format!("{host} switched protocols, which nobody asked for");
+        return Err(Failure::new(ErrorKind::Protocol, message));
     }
-    let host = destination.uri.host().unwrap_or_default();
-    match sending.no_decompress().send_body(request.body.clone()).await {
-        Ok(response) => read_body(response, host, progress, limit).await,
-        Err(error) => Err(progress.take_failure().unwrap_or_else(|| failed(&error, host, progress))),
+    let ended = read_body(socket, answer.framing, answer.rest, host, progress, limit).await?;
+    Ok(if written && !answer.closes { ended } else { Afterwards::Closed })
+}
+
+fn request_head(request: &OutboundRequest) -> Vec<u8> {
+    let mut head = Vec::with_capacity(1024);
+    head.extend_from_slice(request.destination.opening.as_bytes());
+    head.extend_from_slice(format!("content-length: {}\r\n", request.body.len()).as_bytes());
+    for (name, value) in &request.headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+/// A request on its way.
+struct Writing<B> {
+    left: B,
+    flushed: bool,
+}
+
+impl<B: Buf> Writing<B> {
+    /// Ready once the peer took all of it. Of a peer that is gone there may still be an answer: then it is for ever
+    /// under way.
+    fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Result<Poll<()>, HeadFailure> {
+        match self.poll_all(socket, cx) {
+            Poll::Ready(Err(error)) if !is_closed(&error) => Err(HeadFailure::Io(error)),
+            Poll::Ready(Ok(())) => Ok(Poll::Ready(())),
+            Poll::Ready(Err(_)) | Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    fn poll_all(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.left.has_remaining() {
+            let mut pieces = [IoSlice::new(&[]); 2];
+            let count = self.left.chunks_vectored(&mut pieces);
+            match ready!(Pin::new(&mut *socket).poll_write_vectored(cx, &pieces[..count]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+                written => self.left.advance(written),
+            }
+        }
+        if !self.flushed {
+            ready!(Pin::new(socket).poll_flush(cx))?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-async fn read_body<S>(
-    mut response: ClientResponse<S>,
+/// Why there is no head of an answer.
+enum HeadFailure {
+    Io(io::Error),
+    /// The connection ended.
+    Ended,
+    Malformed(super::answer_head::HeadError),
+}
+
+fn poll_head(
+    socket: &mut Socket,
+    reader: &mut HeadReader,
+    progress: &Progress,
+    cx: &mut Context<'_>,
+) -> Poll<Result<FinalHead, HeadFailure>> {
+    let mut chunk = [MaybeUninit::uninit(); CHUNK];
+    loop {
+        let mut buf = ReadBuf::uninit(&mut chunk);
+        ready!(Pin::new(&mut *socket).poll_read(cx, &mut buf)).map_err(HeadFailure::Io)?;
+        if buf.filled().is_empty() {
+            return Poll::Ready(Err(HeadFailure::Ended));
+        }
+        progress.hears();
+        if let Some(head) = reader.feed(buf.filled()).map_err(HeadFailure::Malformed)? {
+            return Poll::Ready(Ok(head));
+        }
+    }
+}
+
+impl HeadFailure {
+    fn explain(self, host: &str, progress: &Progress) -> Failure {
+        let at = progress.at();
+        let (kind, message) = match self {
+            Self::Ended if progress.has_heard() => {
+                (ErrorKind::Connect, format!("{host}{at} closed the connection within the head of the answer"))
+            }
+            Self::Ended => (ErrorKind::Connect, format!("{host}{at} closed the connection without an answer")),
+            Self::Io(error) => match tls::cause(&error) {
+                Some(cause) => (ErrorKind::Tls, tls::explain(cause, host)),
+                None => (ErrorKind::Connect, format!("the connection to {host}{at} broke: {error}")),
+            },
+            Self::Malformed(error) => (ErrorKind::Protocol, format!("{host}{at}: {error}")),
+        };
+        let error = AttemptError { kind, message };
+        if kind == ErrorKind::Connect && !progress.is_fresh() && !progress.has_heard() {
+            Failure::Stale(error)
+        } else {
+            Failure::Final(error)
+        }
+    }
+}
+
+async fn read_body(
+    socket: &mut Socket,
+    framing: Framing,
+    mut bytes: Vec<u8>,
     host: &str,
     progress: &Progress,
     limit: usize,
-) -> Result<(), Failure>
-where
-    S: futures_util::Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
-{
+) -> Result<Afterwards, Failure> {
+    let mut reader = BodyReader::new(framing);
     loop {
-        let next = if progress.kept() < limit {
-            response.next().await
-        } else if let Some(next) = response.next().now_or_never() {
-            // No more is kept, so no more is waited for: either the end is here, or the body goes on.
-            next
-        } else {
-            progress.truncates();
-            return Ok(());
-        };
-        match next {
-            None if progress.is_broken_off() => return Err(broken_off(host, progress)),
-            None => return Ok(()),
-            Some(Ok(chunk)) => {
-                if !progress.keep(&chunk, limit) {
-                    progress.truncates();
-                    return Ok(());
+        let mut left = &*bytes;
+        loop {
+            match reader.next(&mut left) {
+                Ok(Piece::Data(data)) => {
+                    if !progress.keep(data, limit) {
+                        progress.truncates();
+                        return Ok(Afterwards::Closed);
+                    }
+                }
+                Ok(Piece::More) => break,
+                // What came behind the end was not asked for.
+                Ok(Piece::End) if left.is_empty() => return Ok(Afterwards::Kept),
+                Ok(Piece::End) => return Ok(Afterwards::Closed),
+                Err(error) => {
+                    let message = format!("the body of the answer of {host}{} is malformed: {error}", progress.at());
+                    return Err(Failure::new(ErrorKind::Protocol, message));
                 }
             }
+        }
+        bytes.clear();
+        bytes.reserve(CHUNK);
+        let reading = pin!(socket.read_buf(&mut bytes));
+        let read = if progress.kept() < limit {
+            reading.await
+        } else if let Some(read) = reading.now_or_never() {
+            // No more is kept, so no more is waited for: either the end is here, or the body goes on.
+            read
+        } else {
+            progress.truncates();
+            return Ok(Afterwards::Closed);
+        };
+        match read {
+            Ok(1..) => {}
+            Ok(0) if framing == Framing::UntilClose => return Ok(Afterwards::Closed),
             // Many servers end TLS without its close message.
-            Some(Err(PayloadError::Io(error) | PayloadError::Incomplete(Some(error))))
-                if error.kind() == io::ErrorKind::UnexpectedEof && progress.ends_with_connection() =>
-            {
-                return Ok(());
+            Err(error) if framing == Framing::UntilClose && error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Ok(Afterwards::Closed);
             }
-            Some(Err(_)) if progress.is_closed_in_body() => return Err(broken_off(host, progress)),
-            Some(Err(error)) => {
-                let why = in_words(&error);
-                let message = format!("the body of the answer of {host}{} is malformed: {why}", progress.at());
-                return Err(Failure::new(ErrorKind::Protocol, message));
+            Ok(0) | Err(_) => {
+                let at = progress.at();
+                let message = format!("{host}{at} closed the connection before the end of the answer's body");
+                return Err(Failure::new(ErrorKind::Connect, message));
             }
         }
     }
 }
 
-fn in_words(error: &PayloadError) -> String {
-    match error {
-        PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => error.to_string(),
-        PayloadError::Incomplete(None) => "it ends too early".to_owned(),
-        error => error.to_string(),
-    }
-}
-
-fn broken_off(host: &str, progress: &Progress) -> Failure {
-    let message = format!("{host}{} closed the connection before the end of the answer's body", progress.at());
-    Failure::new(ErrorKind::Connect, message)
-}
-
-fn failed(error: &SendRequestError, host: &str, progress: &Progress) -> Failure {
-    let at = progress.at();
-    let (kind, message) = match error {
-        SendRequestError::Connect(ConnectError::Disconnected) if progress.has_heard() => {
-            (ErrorKind::Connect, format!("{host}{at} closed the connection within the head of the answer"))
-        }
-        SendRequestError::Connect(ConnectError::Disconnected) => {
-            (ErrorKind::Connect, format!("{host}{at} closed the connection without an answer"))
-        }
-        SendRequestError::Send(error)
-        | SendRequestError::Connect(ConnectError::Io(error))
-        | SendRequestError::Response(ParseError::Io(error)) => match tls::cause(error) {
-            Some(cause) => (ErrorKind::Tls, tls::explain(cause, host)),
-            None => (ErrorKind::Connect, format!("the connection to {host}{at} broke: {error}")),
-        },
-        SendRequestError::Response(error) => {
-            (ErrorKind::Protocol, format!("the head of the answer of {host}{at} is malformed: {error}"))
-        }
-        other => (ErrorKind::Protocol, format!("the request to {host}{at} failed: {other}")),
-    };
-    let error = AttemptError { kind, message };
-    if kind == ErrorKind::Connect && !progress.is_fresh() && !progress.has_heard() {
-        Failure::Stale(error)
-    } else {
-        Failure::Final(error)
-    }
+/// Whether an error says that the peer is gone.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::BrokenPipe | Kind::ConnectionReset | Kind::ConnectionAborted | Kind::NotConnected | Kind::UnexpectedEof
+    )
 }

@@ -15,8 +15,8 @@ use super::{
     OutboundRequest,
     answer_head::{AnswerHead, keep},
     progress::{Failure, Progress},
+    socket::TlsSocket,
     tls,
-    wire::TlsSocket,
 };
 use crate::domain::attempt::{AttemptError, ErrorKind};
 
@@ -74,7 +74,7 @@ impl Http2 {
         progress: &Progress,
         limit: usize,
     ) -> Result<(), Failure> {
-        let host = request.destination.uri.host().unwrap_or_default();
+        let host = request.destination.host_in_uri();
         let failed = |error: h2::Error| failed(&error, host, progress);
         let mut sender = self.sender.clone().ready().await.map_err(|error| match failed(error) {
             // Nothing was sent yet, so a kept connection that is no good was closed in the meantime.
@@ -97,7 +97,7 @@ impl Http2 {
         let (parts, body) = answer.map_err(failed)?.into_parts();
         let headers = keep(parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
         progress.hears();
-        progress.answered(AnswerHead { code: parts.status.as_u16(), headers, until_close: false });
+        progress.answered(AnswerHead { code: parts.status.as_u16(), headers });
         read_body(body, host, progress, limit).await
     }
 }

@@ -1,38 +1,38 @@
 //! The way out: one signed request to one endpoint, under one deadline, to an address that was checked.
 //!
-//! [`Transport`] is what the actors see; [`AwcTransport`] is the only one that is on the network. An attempt goes
-//! look-up (`lookup`), guard (`guard`), a kept or a new connection to that one address (`pool`, `connect`, `wire`),
-//! the exchange (`http1`, `http2`), and what was seen on the way (`progress`) becomes the domain's `Outcome`.
+//! [`Transport`] is what the actors see; [`HttpTransport`] is the only one that is on the network. An attempt goes
+//! look-up (`lookup`), guard (`guard`), a kept or a new connection to that one address (`pool`, `connect`), the exchange
+//! (`http1`, `http2`), and what was seen on the way (`progress`) becomes the domain's `Outcome`.
 //!
-//! HTTP/1.1 is awc's. HTTP/2 is spoken with the `h2` crate itself, on which awc builds: awc 3.11 sends a `GET /` of its
-//! own when it closes an HTTP/2 connection, and keeps broken ones. What awc's HTTP/1.1 gets wrong is put right in
-//! `answer_head`, on the bytes before it sees them.
+//! HTTP/1.1 is spoken here, on the socket itself (`socket`, `answer_head`, `answer_body`), HTTP/2 with the `h2` crate:
+//! see `docs/ARCHITECTURE.md` for why neither is awc's.
 
+mod answer_body;
 mod answer_head;
-mod awc_transport;
 mod connect;
 mod destination;
 mod guard;
 mod http1;
 mod http2;
+mod http_transport;
 mod lookup;
 mod pool;
 mod progress;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod wire;
 
 use std::{future::Future, net::IpAddr, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
-pub use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
+pub use http::header::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 pub use self::{
-    awc_transport::AwcTransport,
     destination::{Destination, DestinationError},
     guard::{Guard, Refusal},
+    http_transport::HttpTransport,
     lookup::{Resolve, SystemResolver},
     tls::TlsError,
 };

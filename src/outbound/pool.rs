@@ -1,6 +1,6 @@
 //! The connections that a thread keeps, by where they go: scheme, authority and the one address that was checked. A
-//! kept connection can so never lead to another address than the attempt's own check allows. Each place has an awc
-//! client of its own (a link), which is let go after a while without use, and renewed now and then.
+//! kept connection can so never lead to another address than the attempt's own check allows. The connections to a place
+//! are a link, which is let go after a while without use, and renewed now and then.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,15 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{connect::Pinned, http2::Http2, wire::Wire};
+use super::{http2::Http2, socket::Socket};
 
 /// Links that a thread keeps, at most.
 const MAX_LINKS: usize = 256;
 
-/// A link that was not used for so long is let go, and with it its connections.
+/// A connection that was not used for so long is let go, and so is a link.
 const MAX_IDLE: Duration = Duration::from_secs(30);
 
-/// A link of this age is not used again, so that connections which the peer has closed do not pile up in it.
+/// A link of this age is not used again, so that a receiver which moved is soon found at its new place.
 const MAX_AGE: Duration = Duration::from_mins(2);
 
 /// Between two looks for idle links.
@@ -35,13 +35,20 @@ pub(super) struct Place {
 
 /// The connections to one place.
 pub(super) struct Link {
-    place: Place,
-    /// Its connections go to the place's address alone.
-    pub(super) http1: awc::Client,
+    /// Its connections go to this address alone.
+    pub(super) place: Place,
+    /// Those that wait for another request, the one used last at the end.
+    idle: RefCell<Vec<Idle>>,
     /// The connection that turned out to speak HTTP/2.
     pub(super) http2: RefCell<Option<Rc<Http2>>>,
     made: Instant,
     used: Cell<Instant>,
+}
+
+/// A connection that waits.
+struct Idle {
+    socket: Socket,
+    since: Instant,
 }
 
 /// All links of a thread.
@@ -61,13 +68,13 @@ impl Pool {
     }
 
     /// The link to a place, a new one where there is none. Call it from within the thread's runtime.
-    pub(super) fn link(self: &Rc<Self>, place: Place, pinned: impl FnOnce(&Place) -> Pinned) -> Rc<Link> {
+    pub(super) fn link(self: &Rc<Self>, place: Place) -> Rc<Link> {
         let held = self.links.borrow().get(&place).filter(|link| link.is_usable()).cloned();
         if let Some(link) = held {
             link.used.set(Instant::now());
             return link;
         }
-        let link = Rc::new(Link::new(place.clone(), pinned(&place)));
+        let link = Rc::new(Link::new(place.clone()));
         let mut links = self.links.borrow_mut();
         if links.len() >= MAX_LINKS && !links.contains_key(&place) {
             let oldest = links.values().min_by_key(|link| link.used.get()).map(|link| link.place.clone());
@@ -97,6 +104,7 @@ impl Pool {
     /// Lets go of what was not used for a while, at `now`.
     pub(super) fn sweep(&self, now: Instant) {
         self.links.borrow_mut().retain(|_, link| {
+            link.idle.borrow_mut().retain(|idle| now.duration_since(idle.since) < MAX_IDLE);
             let in_use = Rc::strong_count(link) > 1;
             in_use || (now.duration_since(link.used.get()) < MAX_IDLE && now.duration_since(link.made) < MAX_AGE)
         });
@@ -128,23 +136,25 @@ impl Pool {
 }
 
 impl Link {
-    fn new(place: Place, pinned: Pinned) -> Self {
-        // The attempt's own deadline stands in for awc's, and the caller's caps for its limit.
-        let far = Duration::from_hours(24);
-        let connector = awc::Connector::new()
-            .connector::<_, Wire>(pinned)
-            .limit(0)
-            .timeout(far)
-            .conn_keep_alive(MAX_IDLE)
-            .conn_lifetime(MAX_AGE);
-        let http1 = awc::Client::builder()
-            .connector(connector)
-            .disable_timeout()
-            .disable_redirects()
-            .no_default_headers()
-            .finish();
+    fn new(place: Place) -> Self {
         let now = Instant::now();
-        Self { place, http1, http2: RefCell::default(), made: now, used: Cell::new(now) }
+        Self { place, idle: RefCell::default(), http2: RefCell::default(), made: now, used: Cell::new(now) }
+    }
+
+    /// A connection that waits, if one is still open. What it says unasked makes it no better than a closed one.
+    pub(super) fn take_idle(&self) -> Option<Socket> {
+        let mut idle = self.idle.borrow_mut();
+        loop {
+            let Idle { mut socket, since } = idle.pop()?;
+            if since.elapsed() < MAX_IDLE && socket.is_quiet() {
+                return Some(socket);
+            }
+        }
+    }
+
+    /// Lets a connection wait for another request.
+    pub(super) fn keep(&self, socket: Socket) {
+        self.idle.borrow_mut().push(Idle { socket, since: Instant::now() });
     }
 
     fn is_usable(&self) -> bool {

@@ -1,20 +1,14 @@
 //! What has been seen of an attempt so far, written by every part of it as it happens, so that the deadline can strike
-//! anywhere and the log still tells how far it came. awc runs our connector and our stream inside its own futures,
-//! which the attempt polls; so they find its progress in a task-local.
+//! anywhere and the log still tells how far it came.
 
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
-    rc::Rc,
     time::{Duration, Instant},
 };
 
-use super::{answer_head::AnswerHead, wire::TlsSocket};
+use super::answer_head::AnswerHead;
 use crate::domain::attempt::{AttemptError, ErrorKind, Outcome, Response, Timing};
-
-tokio::task_local! {
-    static CURRENT: Rc<Progress>;
-}
 
 /// Where an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +47,6 @@ impl Failure {
 
 /// Of one attempt.
 pub(super) struct Progress {
-    /// Tells attempts apart on one thread.
-    pub(super) id: u64,
     started: Instant,
     phase: Cell<Phase>,
     timing: Cell<Timing>,
@@ -64,19 +56,14 @@ pub(super) struct Progress {
     fresh: Cell<bool>,
     wrote_at: Cell<Option<Instant>>,
     heard: Cell<bool>,
-    closed_in_body: Cell<bool>,
     head_at: Cell<Option<Instant>>,
     response: RefCell<Option<Response>>,
-    until_close: Cell<bool>,
-    failure: RefCell<Option<Failure>>,
-    http2: RefCell<Option<TlsSocket>>,
 }
 
 impl Progress {
-    pub(super) fn new(id: u64) -> Self {
+    pub(super) fn new() -> Self {
         let now = Instant::now();
         Self {
-            id,
             started: now,
             phase: Cell::new(Phase::LookUp),
             timing: Cell::default(),
@@ -85,23 +72,9 @@ impl Progress {
             fresh: Cell::default(),
             wrote_at: Cell::default(),
             heard: Cell::default(),
-            closed_in_body: Cell::default(),
             head_at: Cell::default(),
             response: RefCell::default(),
-            until_close: Cell::default(),
-            failure: RefCell::default(),
-            http2: RefCell::default(),
         }
-    }
-
-    /// Runs an attempt with its progress in reach of [`Progress::current`].
-    pub(super) fn scope<T>(self: &Rc<Self>, attempt: impl Future<Output = T>) -> impl Future<Output = T> {
-        CURRENT.scope(Rc::clone(self), attempt)
-    }
-
-    /// The attempt that polls the caller, if one does.
-    pub(super) fn current() -> Option<Rc<Self>> {
-        CURRENT.try_with(Rc::clone).ok()
     }
 
     /// Another connection is tried: forgets what the one before brought.
@@ -111,9 +84,6 @@ impl Progress {
         self.fresh.set(false);
         self.wrote_at.set(None);
         self.heard.set(false);
-        self.closed_in_body.set(false);
-        self.failure.take();
-        self.http2.take();
         self.time(|timing| (timing.connect, timing.tls) = (None, None));
     }
 
@@ -159,31 +129,12 @@ impl Progress {
         self.heard.get()
     }
 
-    /// The connection ended while a body was read.
-    pub(super) fn closed_in_body(&self) {
-        self.closed_in_body.set(true);
-    }
-
-    pub(super) fn is_closed_in_body(&self) -> bool {
-        self.closed_in_body.get()
-    }
-
-    /// Whether the body's end is missing.
-    pub(super) fn is_broken_off(&self) -> bool {
-        self.closed_in_body.get() && !self.until_close.get()
-    }
-
-    pub(super) fn ends_with_connection(&self) -> bool {
-        self.until_close.get()
-    }
-
     /// A final head has come.
     pub(super) fn answered(&self, head: AnswerHead) {
         let now = Instant::now();
         self.phase.set(Phase::Body);
         self.head_at.set(Some(now));
         self.time(|timing| timing.first_byte = self.wrote_at.get().map(|at| now - at));
-        self.until_close.set(head.until_close);
         let response = Response { code: head.code, headers: head.headers, body: Vec::new(), truncated: false };
         self.response.replace(Some(response));
     }
@@ -207,24 +158,6 @@ impl Progress {
         if let Some(response) = self.response.borrow_mut().as_mut() {
             response.truncated = true;
         }
-    }
-
-    /// A part that awc runs failed, and knows better than awc why. The first one counts.
-    pub(super) fn fails(&self, failure: Failure) {
-        self.failure.borrow_mut().get_or_insert(failure);
-    }
-
-    pub(super) fn take_failure(&self) -> Option<Failure> {
-        self.failure.take()
-    }
-
-    /// A connection turned out to speak HTTP/2.
-    pub(super) fn offer_http2(&self, socket: TlsSocket) {
-        self.http2.replace(Some(socket));
-    }
-
-    pub(super) fn take_http2(&self) -> Option<TlsSocket> {
-        self.http2.take()
     }
 
     /// What to say when the deadline strikes now.

@@ -102,6 +102,48 @@ async fn what_is_left_of_an_answer_is_never_the_next_one() {
 }
 
 #[actix_web::test]
+async fn a_connection_is_used_again_after_an_answer_that_ends_and_leaves_it_open() {
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nTrailer: 1\r\n\r\n";
+    for (answer, kept) in [
+        (format!("HTTP/1.1 200 OK\r\n{chunked}"), true),
+        ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), true),
+        ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nok".to_owned(), true),
+        (format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{chunked}"), false),
+        (format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{chunked}"), false),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned(), false),
+    ] {
+        let (address, _) = serve_bytes(answer.clone());
+        let transport = transport(settings());
+        post(&transport, address).await;
+        let second = post(&transport, address).await;
+        assert!(second.error.is_none(), "{answer:?}: {second:?}");
+        assert_eq!(second.timing.connect.is_none(), kept, "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn what_a_waiting_connection_says_unasked_is_no_answer() {
+    let (said, saying) = std::sync::mpsc::channel();
+    let said = Mutex::new(said);
+    let address = serve(move |mut stream, number| {
+        read_request(&mut stream);
+        stream.write_all(OK.as_bytes()).unwrap();
+        if number == 0 {
+            // Some receivers say so before they close what was not used for a while.
+            thread::sleep(Duration::from_millis(50));
+            stream.write_all(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n").unwrap();
+            said.lock().unwrap().send(()).unwrap();
+            thread::sleep(LONG);
+        }
+    });
+    let transport = transport(settings());
+    assert_eq!(code(&post(&transport, address).await), 200);
+    saying.recv_timeout(LONG).unwrap();
+    actix_rt::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(code(&post(&transport, address).await), 200);
+}
+
+#[actix_web::test]
 async fn nobody_there_is_a_connect_error_that_names_the_place() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let outcome = post(&transport(settings()), address).await;

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    AwcTransport, Destination, HeaderName, HeaderValue, OutboundRequest, Resolve, Settings, Shared, Transport,
+    Destination, HeaderName, HeaderValue, HttpTransport, OutboundRequest, Resolve, Settings, Shared, Transport,
 };
 use crate::domain::attempt::{ErrorKind, Outcome};
 
@@ -91,8 +91,8 @@ fn settings() -> Settings {
     Settings { allow_networks: vec!["127.0.0.0/8".parse().unwrap()], allow_http: true, ..Settings::default() }
 }
 
-fn transport(settings: Settings) -> AwcTransport {
-    AwcTransport::new(Arc::new(Shared::new(settings).unwrap()))
+fn transport(settings: Settings) -> HttpTransport {
+    HttpTransport::new(Arc::new(Shared::new(settings).unwrap()))
 }
 
 fn request(url: &str, timeout: Duration) -> OutboundRequest {
@@ -165,6 +165,6 @@ impl Resolve for Prepared {
 }
 
 /// With prepared answers to look-ups.
-fn prepared(settings: Settings, resolver: &Prepared) -> AwcTransport<Prepared> {
-    AwcTransport::with_resolver(Arc::new(Shared::new(settings).unwrap()), resolver.clone())
+fn prepared(settings: Settings, resolver: &Prepared) -> HttpTransport<Prepared> {
+    HttpTransport::with_resolver(Arc::new(Shared::new(settings).unwrap()), resolver.clone())
 }

@@ -107,7 +107,7 @@ async fn names_that_hang_do_not_keep_the_others_from_being_looked_up() {
     let (answer, _) = serve_bytes(OK);
     let resolver = Hanging { answer, under_way: Rc::default() };
     let shared = Arc::new(Shared::new(settings()).unwrap());
-    let transport = AwcTransport::with_resolver(shared, resolver.clone());
+    let transport = HttpTransport::with_resolver(shared, resolver.clone());
     let hung: Vec<_> = (0..200)
         .map(|at| {
             let transport = transport.clone();

@@ -128,6 +128,18 @@ async fn both_versions_of_tls_and_reuse() {
 }
 
 #[actix_web::test]
+async fn a_large_body_arrives_whole_over_tls() {
+    let authority = Authority::new("authority");
+    let (address, _) = serve_tls(authority.server("hooks.example", &["http/1.1"]));
+    let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
+    for size in [0, 1, 100_000, 3_000_000] {
+        let mut large = https("hooks.example", address);
+        large.body = vec![b'x'; size].into();
+        assert_eq!(code(&transport.send(large).await), 200, "{size}");
+    }
+}
+
+#[actix_web::test]
 async fn certificates_for_addresses() {
     let authority = Authority::new("authority");
     let (address, _) = serve_tls(authority.server("127.0.0.1", &[]));
@@ -306,10 +318,7 @@ async fn an_http2_connection_that_was_closed_is_replaced_at_once() {
     actix_rt::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let acceptor = actix_tls::accept::rustls_0_23::Acceptor::new(ServerConfig::clone(&config));
-            let service =
-                actix_service::ServiceFactory::<actix_rt::net::TcpStream>::new_service(&acceptor, ()).await.unwrap();
-            let stream = actix_service::Service::call(&service, stream).await.unwrap();
+            let stream = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await.unwrap();
             let mut connection = h2::server::handshake(stream).await.unwrap();
             let (_, mut respond) = connection.accept().await.unwrap().unwrap();
             let mut body = respond.send_response(http::Response::new(()), false).unwrap();

@@ -1,20 +1,13 @@
 //! One attempt from look-up to outcome: which address, which connection, what is tried again, and the deadline over all.
 
-use std::{
-    cell::{Cell, RefCell},
-    net::SocketAddr,
-    pin::pin,
-    rc::Rc,
-    sync::Arc,
-    time::Instant,
-};
+use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
 
 use url::Host;
 
 use super::{
     Destination, OutboundRequest, Resolve, Shared, SystemResolver, Transport,
-    connect::Pinned,
-    http1,
+    connect::{self, Opened},
+    http1::{self, Afterwards},
     http2::Http2,
     pool::{Link, Place, Pool},
     progress::{Failure, Progress},
@@ -26,24 +19,23 @@ const CLOSED: &str = "where this server does not send (see --allow-network)";
 
 /// The transport over the network. It holds connections, so it stays on one thread; clones share them. Use it within an
 /// actix runtime.
-pub struct AwcTransport<R = SystemResolver> {
+pub struct HttpTransport<R = SystemResolver> {
     shared: Arc<Shared>,
     resolver: R,
     pool: Rc<Pool>,
-    attempts: Rc<Cell<u64>>,
 }
 
-impl AwcTransport {
+impl HttpTransport {
     /// With the system's own look-up of names.
     pub fn new(shared: Arc<Shared>) -> Self {
         Self::with_resolver(shared, SystemResolver)
     }
 }
 
-impl<R: Resolve> AwcTransport<R> {
+impl<R: Resolve> HttpTransport<R> {
     /// With another look-up of names.
     pub fn with_resolver(shared: Arc<Shared>, resolver: R) -> Self {
-        Self { shared, resolver, pool: Rc::default(), attempts: Rc::default() }
+        Self { shared, resolver, pool: Rc::default() }
     }
 
     #[cfg(test)]
@@ -52,21 +44,15 @@ impl<R: Resolve> AwcTransport<R> {
     }
 }
 
-impl<R: Clone> Clone for AwcTransport<R> {
+impl<R: Clone> Clone for HttpTransport<R> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            resolver: self.resolver.clone(),
-            pool: Rc::clone(&self.pool),
-            attempts: Rc::clone(&self.attempts),
-        }
+        Self { shared: Arc::clone(&self.shared), resolver: self.resolver.clone(), pool: Rc::clone(&self.pool) }
     }
 }
 
-impl<R: Resolve> Transport for AwcTransport<R> {
+impl<R: Resolve> Transport for HttpTransport<R> {
     async fn send(&self, request: OutboundRequest) -> Outcome {
-        self.attempts.set(self.attempts.get().wrapping_add(1));
-        let progress = Rc::new(Progress::new(self.attempts.get()));
+        let progress = Progress::new();
         let attempt = Attempt {
             transport: self,
             destination: &request.destination,
@@ -74,7 +60,7 @@ impl<R: Resolve> Transport for AwcTransport<R> {
             progress: &progress,
             link: RefCell::default(),
         };
-        let run = pin!(progress.scope(attempt.run()));
+        let run = pin!(attempt.run());
         let result = tokio::time::timeout(request.timeout, run).await;
         let error = match result {
             Ok(result) => result.err().map(Failure::into_error),
@@ -88,10 +74,10 @@ impl<R: Resolve> Transport for AwcTransport<R> {
 }
 
 struct Attempt<'a, R> {
-    transport: &'a AwcTransport<R>,
+    transport: &'a HttpTransport<R>,
     destination: &'a Destination,
     request: &'a OutboundRequest,
-    progress: &'a Rc<Progress>,
+    progress: &'a Progress,
     /// The link in use.
     link: RefCell<Option<Rc<Link>>>,
 }
@@ -176,22 +162,32 @@ impl<R: Resolve> Attempt<'_, R> {
     async fn try_link(&self, place: Place) -> Result<(), Failure> {
         let (progress, limit) = (self.progress, self.transport.shared.response_body_limit);
         progress.begin_try(place.address);
-        let host = &self.destination.host;
-        let link = self.transport.pool.link(place, |place| Pinned {
-            address: place.address,
-            host: Rc::clone(host),
-            tls: place.https.then(|| Arc::clone(&self.transport.shared.tls)),
-        });
+        let link = self.transport.pool.link(place);
         self.link.replace(Some(Rc::clone(&link)));
         // In boxes, since they are large and most attempts have none: a future is copied whole each time that it is moved.
         if let Some(http2) = link.open_http2() {
             return Box::pin(http2.exchange(self.request, progress, limit)).await;
         }
-        let result = http1::exchange(&link, self.request, progress, limit).await;
-        let Some(socket) = progress.take_http2() else { return result };
-        let http2 = Box::pin(Http2::begin(socket, host, progress)).await?;
-        link.http2.replace(Some(Rc::clone(&http2)));
-        Box::pin(http2.exchange(self.request, progress, limit)).await
+        let mut socket = match link.take_idle() {
+            Some(socket) => socket,
+            None => match Box::pin(self.connect(&link)).await? {
+                Opened::Http1(socket) => socket,
+                Opened::Http2(socket) => {
+                    let http2 = Box::pin(Http2::begin(*socket, &self.destination.host, progress)).await?;
+                    link.http2.replace(Some(Rc::clone(&http2)));
+                    return Box::pin(http2.exchange(self.request, progress, limit)).await;
+                }
+            },
+        };
+        if http1::exchange(&mut socket, self.request, progress, limit).await? == Afterwards::Kept {
+            link.keep(socket);
+        }
+        Ok(())
+    }
+
+    async fn connect(&self, link: &Link) -> Result<Opened, Failure> {
+        let config = link.place.https.then_some(&self.transport.shared.tls);
+        connect::open(link.place.address, &self.destination.host, config, self.progress).await
     }
 
     fn no_address(&self) -> Failure {
