@@ -87,7 +87,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let why = self.slot.leases().release(self.delivery);
-        self.shared.dispatchers.nudge(self.addressee.endpoint.id, why);
+        self.shared.dispatchers.attempt_is_over(self.addressee.endpoint.id, why);
     }
 }
 

@@ -115,8 +115,9 @@ impl Dispatcher {
                     self.lifeline.retired = true;
                     ctx.stop();
                 } else if self.planned.is_none() {
-                    // What is held is let go after an hour by nothing but a look.
-                    self.plan(ctx, STUCK);
+                    // The end of its last attempt tells nobody, and what is held is let go after an hour by a look alone.
+                    let under_way = self.slot.leases().count() > 0;
+                    self.plan(ctx, if under_way { IDLE } else { STUCK });
                 }
             }
         }
@@ -144,6 +145,7 @@ impl Dispatcher {
             let slot = Arc::clone(&self.slot);
             let mut leases = slot.leases();
             if leases.count() >= usize::from(effective.max_in_flight) {
+                leases.wait_for_end();
                 return Plan::AfterAttempt;
             }
             if let Err(wait) = self.pace.take(effective.rate_limit, Instant::now()) {
@@ -163,9 +165,13 @@ impl Dispatcher {
                 Ok(Next::Turn(turn)) => turn,
                 Ok(next) => {
                     self.pace.give_back();
-                    let in_flight = leases.count();
+                    // What comes behind an attempt under way has its turn when that is over.
+                    let behind = endpoint.ordered && leases.count() > 0;
+                    if behind {
+                        leases.wait_for_end();
+                    }
                     drop(leases);
-                    return self.rest(&next, in_flight);
+                    return self.rest(&next, behind);
                 }
                 Err(error @ StoreError::Damaged(_)) => {
                     self.pace.give_back();
@@ -198,7 +204,7 @@ impl Dispatcher {
         }
     }
 
-    fn rest(&mut self, next: &Next, in_flight: usize) -> Plan {
+    fn rest(&mut self, next: &Next, behind: bool) -> Plan {
         if let Next::Wait(at) = *next {
             if at <= self.shared.clock.steady() {
                 // It fell due while the rows were being read.
@@ -207,7 +213,7 @@ impl Dispatcher {
             }
             retry_timer::tell(&self.shared, Due { endpoint: self.endpoint, at });
         }
-        if in_flight > 0 { Plan::AfterAttempt } else { Plan::Idle }
+        if behind { Plan::AfterAttempt } else { Plan::Idle }
     }
 }
 

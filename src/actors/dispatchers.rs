@@ -78,6 +78,8 @@ pub(super) struct Leases {
     next_turn: Option<DeliveryId>,
     /// Those that cannot be sent, since the store is damaged where they or their events lie.
     held: BTreeMap<DeliveryId, Held>,
+    /// The Dispatcher has more to start when an attempt is over.
+    waits_for_end: bool,
 }
 
 /// A delivery that is not tried for now.
@@ -138,10 +140,16 @@ impl Leases {
         }
     }
 
-    /// The attempt is over; what its Dispatcher is to look for because of it.
-    pub(super) fn release(&mut self, delivery: DeliveryId) -> Wake {
+    /// The next attempt that is over is to make its Dispatcher look.
+    pub(super) fn wait_for_end(&mut self) {
+        self.waits_for_end = true;
+    }
+
+    /// The attempt is over; what its Dispatcher is to look for because of it. `None`: it need not look.
+    pub(super) fn release(&mut self, delivery: DeliveryId) -> Option<Wake> {
         let passed_over = self.in_flight.remove(&delivery).is_some_and(|in_flight| in_flight.passed_over);
-        if passed_over { Wake::DUE } else { Wake::default() }
+        let waited_for = std::mem::take(&mut self.waits_for_end);
+        if passed_over { Some(Wake::DUE) } else { waited_for.then_some(Wake::default()) }
     }
 
     /// The delivery still waits for its first turn: the queue's position must not pass it.
@@ -237,10 +245,12 @@ impl Dispatchers {
         }
     }
 
-    /// Tells the endpoint's Dispatcher, if there is one, to look again.
-    pub(super) fn nudge(&self, endpoint: EndpointId, why: Wake) {
-        if let Some(entry) = self.running().get_mut(&endpoint) {
-            entry.waiting = entry.waiting | why;
+    /// An attempt is over: tells the endpoint's Dispatcher, if there is one, to look again, where there is a reason.
+    pub(super) fn attempt_is_over(&self, endpoint: EndpointId, why: Option<Wake>) {
+        if let Some(entry) = self.running().get_mut(&endpoint)
+            && (why.is_some() || !entry.waiting.is_none())
+        {
+            entry.waiting = entry.waiting | why.unwrap_or_default();
             entry.addr.do_send(Look);
         }
     }
@@ -332,15 +342,17 @@ mod tests {
         leases.take(id(3), false, 1);
         assert_eq!(leases.position(Some(id(11))), id(9), "10 is still under way");
         assert_eq!(leases.position(Some(id(10))), id(10));
-        assert!(leases.release(id(10)).is_none());
+        assert_eq!(leases.release(id(10)), None, "nobody waits for it");
         assert_eq!(leases.position(Some(id(11))), id(11), "12 waits for its turn");
         leases.read(id(20), None);
         assert_eq!(leases.position(Some(id(11))), id(20));
         assert_eq!(leases.position(None), id(10), "an interrupted turn is to be taken again");
         leases.put_back(id(11));
         assert!(leases.passes_over(id(11)));
-        assert_eq!(leases.release(id(11)), Wake::DUE, "its rows were passed over");
+        assert_eq!(leases.release(id(11)), Some(Wake::DUE), "its rows were passed over");
         assert_eq!(leases.position(None), id(10), "until the queue is read again");
+        leases.wait_for_end();
+        assert_eq!([leases.release(id(3)), leases.release(id(3))], [Some(Wake::default()), None]);
     }
 
     #[test]

@@ -26,6 +26,9 @@ use crate::domain::attempt::{AttemptError, ErrorKind};
 /// Bytes that are read at a time.
 const CHUNK: usize = 4096;
 
+/// A body of so many bytes is copied behind the head: one write of one piece is cheaper than one of two.
+const SMALL: usize = 8 * 1024;
+
 /// Whether a connection can carry another request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Afterwards {
@@ -43,8 +46,8 @@ pub(super) async fn exchange(
     limit: usize,
 ) -> Result<Afterwards, Failure> {
     let host = request.destination.host_in_uri();
-    let head = request_head(request);
-    let mut request = Writing { left: Buf::chain(&*head, &*request.body), flushed: false };
+    let (head, body) = in_pieces(request);
+    let mut request = Writing { left: Buf::chain(&*head, body), flushed: false };
     let mut reader = HeadReader::default();
     progress.writes();
     let answer = poll_fn(|cx| {
@@ -63,8 +66,11 @@ pub(super) async fn exchange(
     Ok(if written && !answer.closes { ended } else { Afterwards::Closed })
 }
 
-fn request_head(request: &OutboundRequest) -> Vec<u8> {
-    let mut head = Vec::with_capacity(1024);
+/// The request: its head, with its body if that is small, else the body apart.
+fn in_pieces(request: &OutboundRequest) -> (Vec<u8>, &[u8]) {
+    let (behind, apart): (&[u8], &[u8]) =
+        if request.body.len() <= SMALL { (&request.body, &[]) } else { (&[], &request.body) };
+    let mut head = Vec::with_capacity(1024 + behind.len());
     head.extend_from_slice(request.destination.opening.as_bytes());
     head.extend_from_slice(format!("content-length: {}\r\n", request.body.len()).as_bytes());
     for (name, value) in &request.headers {
@@ -74,7 +80,8 @@ fn request_head(request: &OutboundRequest) -> Vec<u8> {
         head.extend_from_slice(b"\r\n");
     }
     head.extend_from_slice(b"\r\n");
-    head
+    head.extend_from_slice(behind);
+    (head, apart)
 }
 
 /// A request on its way.
@@ -97,8 +104,12 @@ impl<B: Buf> Writing<B> {
     fn poll_all(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.left.has_remaining() {
             let mut pieces = [IoSlice::new(&[]); 2];
-            let count = self.left.chunks_vectored(&mut pieces);
-            match ready!(Pin::new(&mut *socket).poll_write_vectored(cx, &pieces[..count]))? {
+            let socket = Pin::new(&mut *socket);
+            let written = match self.left.chunks_vectored(&mut pieces) {
+                1 => socket.poll_write(cx, &pieces[0]),
+                count => socket.poll_write_vectored(cx, &pieces[..count]),
+            };
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
                 written => self.left.advance(written),
             }

@@ -90,7 +90,9 @@ impl<R: Resolve> Attempt<'_, R> {
             return Err(Failure::new(ErrorKind::Blocked, message));
         }
         let mut addresses = self.addresses().await?;
-        if let Some(held) = self.transport.pool.held(url.is_https(), authority, &addresses) {
+        if addresses.len() > 1
+            && let Some(held) = self.transport.pool.held(url.is_https(), authority, &addresses)
+        {
             addresses.retain(|address| *address != held);
             addresses.insert(0, held);
         }
