@@ -1,7 +1,10 @@
 //! The body of an HTTP/1 answer: where it ends, as its head says, and what of the bytes that come belongs to it.
 
-/// Longest line between chunks, in bytes.
-const MAX_LINE: usize = 16 * 1024;
+/// Bytes around chunks that are read whatever is in them: sizes, extensions, trailers.
+const MAX_AROUND: u64 = 64 * 1024;
+
+/// Bytes around chunks that are read for each that is in them.
+const AROUND_A_BYTE: u64 = 16;
 
 /// What ends a body (RFC 9112, section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub(super) enum BodyError {
     #[error("a chunk does not end where its size says")]
     ChunkEnd,
     /// It goes on and on.
-    #[error("a line between chunks is longer than {MAX_LINE} bytes")]
+    #[error("there is far more around its chunks than in them")]
     TooLong,
 }
 
@@ -45,22 +48,32 @@ pub(super) enum BodyReader {
     /// So many bytes are left.
     Length(u64),
     /// Each chunk with what is around it.
-    Chunked(Chunk),
+    Chunked(Chunks),
     /// All is body.
     UntilClose,
 }
 
-/// Where in a chunked body it is.
+/// A chunked body.
 #[derive(Debug)]
-pub(super) enum Chunk {
+pub(super) struct Chunks {
+    at: Chunk,
+    /// Of the line that it is in, what has come.
+    line: Vec<u8>,
+    /// How many bytes more may come around chunks.
+    around: u64,
+}
+
+/// Where in a chunked body it is.
+#[derive(Debug, Clone, Copy)]
+enum Chunk {
     /// In the line with a chunk's size.
-    Size(Vec<u8>),
+    Size,
     /// So many bytes are left of a chunk.
     Data(u64),
     /// In the empty line behind a chunk.
-    DataEnd(Vec<u8>),
+    DataEnd,
     /// In a line behind the last chunk; an empty one ends the body.
-    Trailer(Vec<u8>),
+    Trailer,
     /// Behind all.
     Done,
 }
@@ -70,7 +83,7 @@ impl BodyReader {
     pub(super) fn new(framing: Framing) -> Self {
         match framing {
             Framing::Length(length) => Self::Length(length),
-            Framing::Chunked => Self::Chunked(Chunk::Size(Vec::new())),
+            Framing::Chunked => Self::Chunked(Chunks { at: Chunk::Size, line: Vec::new(), around: MAX_AROUND }),
             Framing::UntilClose => Self::UntilClose,
         }
     }
@@ -84,44 +97,67 @@ impl BodyReader {
                 let mut all = u64::MAX;
                 Ok(data(bytes, &mut all))
             }
-            Self::Chunked(chunk) => chunk.next(bytes),
+            Self::Chunked(chunks) => chunks.next(bytes),
         }
     }
 }
 
-impl Chunk {
+impl Chunks {
     fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Result<Piece<'a>, BodyError> {
         loop {
-            *self = match self {
-                Self::Done => return Ok(Piece::End),
-                Self::Data(0) => Self::DataEnd(Vec::new()),
-                Self::Data(left) => return Ok(data(bytes, left)),
-                Self::Size(line) => {
-                    let Some(line) = whole_line(line, bytes)? else { return Ok(Piece::More) };
-                    match chunk_size(line).ok_or(BodyError::ChunkSize)? {
-                        0 => Self::Trailer(Vec::new()),
-                        size => Self::Data(size),
+            self.at = match &mut self.at {
+                Chunk::Done => return Ok(Piece::End),
+                Chunk::Data(0) => Chunk::DataEnd,
+                Chunk::Data(left) => {
+                    let data = data(bytes, left);
+                    if let Piece::Data(data) = data {
+                        self.around = self.around.saturating_add(data.len() as u64 * AROUND_A_BYTE);
                     }
+                    return Ok(data);
                 }
-                Self::DataEnd(line) => match whole_line(line, bytes)? {
-                    None => return Ok(Piece::More),
-                    Some(b"\r\n") => Self::Size(Vec::new()),
-                    Some(_) => return Err(BodyError::ChunkEnd),
-                },
-                Self::Trailer(line) => match whole_line(line, bytes)? {
-                    None => return Ok(Piece::More),
-                    Some(b"\r\n" | b"\n") => Self::Done,
-                    Some(_) => Self::Trailer(Vec::new()),
-                },
+                at => {
+                    let at = *at;
+                    if !self.read_line(bytes)? {
+                        return Ok(Piece::More);
+                    }
+                    let after = after_line(at, &self.line)?;
+                    self.line.clear();
+                    after
+                }
             };
         }
     }
+
+    /// Whether the line is whole, with its end.
+    fn read_line(&mut self, bytes: &mut &[u8]) -> Result<bool, BodyError> {
+        let end = bytes.iter().position(|&byte| byte == b'\n').map(|at| at + 1);
+        let (taken, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+        *bytes = rest;
+        self.around = self.around.checked_sub(taken.len() as u64).ok_or(BodyError::TooLong)?;
+        self.line.extend_from_slice(taken);
+        Ok(end.is_some())
+    }
 }
 
-/// What the line before a chunk says. To `httparse` no digit at all is a zero.
+fn after_line(at: Chunk, line: &[u8]) -> Result<Chunk, BodyError> {
+    match (at, line) {
+        (Chunk::Size, _) => match chunk_size(line).ok_or(BodyError::ChunkSize)? {
+            0 => Ok(Chunk::Trailer),
+            size => Ok(Chunk::Data(size)),
+        },
+        (Chunk::DataEnd, b"\r\n") => Ok(Chunk::Size),
+        (Chunk::DataEnd, _) => Err(BodyError::ChunkEnd),
+        (Chunk::Trailer, b"\r\n" | b"\n") => Ok(Chunk::Done),
+        (at, _) => Ok(at),
+    }
+}
+
+/// What the line before a chunk says. `httparse` takes no digit at all for a zero, and no more than sixteen of them.
 fn chunk_size(line: &[u8]) -> Option<u64> {
-    match httparse::parse_chunk_size(line) {
-        Ok(httparse::Status::Complete((_, size))) if line[0].is_ascii_hexdigit() => Some(size),
+    let zeros = line.iter().take_while(|&&digit| digit == b'0').count();
+    let significant = &line[zeros..];
+    match httparse::parse_chunk_size(significant) {
+        Ok(httparse::Status::Complete((_, size))) if zeros > 0 || significant[0].is_ascii_hexdigit() => Some(size),
         _ => None,
     }
 }
@@ -136,18 +172,6 @@ fn data<'a>(bytes: &mut &'a [u8], left: &mut u64) -> Piece<'a> {
     *bytes = rest;
     *left -= data.len() as u64;
     Piece::Data(data)
-}
-
-/// The line, once it is whole, with its end.
-fn whole_line<'a>(line: &'a mut Vec<u8>, bytes: &mut &[u8]) -> Result<Option<&'a [u8]>, BodyError> {
-    let end = bytes.iter().position(|&byte| byte == b'\n').map(|at| at + 1);
-    let (taken, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
-    *bytes = rest;
-    line.extend_from_slice(taken);
-    if line.len() > MAX_LINE {
-        return Err(BodyError::TooLong);
-    }
-    Ok(end.map(|_| &**line))
 }
 
 #[cfg(test)]
@@ -186,6 +210,7 @@ mod tests {
             assert_eq!(of(Framing::UntilClose, "hello"), ("hello".into(), false, 0));
             assert_eq!(of(Framing::Chunked, "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\nmore"), ("hello".into(), true, 4));
             assert_eq!(of(Framing::Chunked, "00A;x=\"y\"\r\n0123456789\r\n0;z\r\n\r\n").0, "0123456789");
+            assert_eq!(of(Framing::Chunked, "00000000000000000001\r\na\r\n00000000000000000000;b\r\n\r\n").0, "a");
             assert_eq!(of(Framing::Chunked, "1\r\na\r\n0\r\nA: b\r\nC: d\r\n\r\n"), ("a".into(), true, 0));
             for cut in ["", "2", "2\r\nh", "2\r\nhe", "2\r\nhe\r\n", "2\r\nhe\r\n0\r\n", "0\r\nA: b\r\n"] {
                 assert!(!of(Framing::Chunked, cut).1, "{cut:?}");
@@ -201,14 +226,23 @@ mod tests {
             ("-1\r\n", BodyError::ChunkSize),
             ("5 5\r\nhello\r\n", BodyError::ChunkSize),
             ("11111111111111111\r\n", BodyError::ChunkSize),
+            ("0x1\r\n", BodyError::ChunkSize),
             ("2\r\nhel\r\n", BodyError::ChunkEnd),
             ("2\r\nhe\n", BodyError::ChunkEnd),
         ] {
             assert_eq!(read(Framing::Chunked, bytes.as_bytes(), 100), Err(error), "{bytes:?}");
         }
-        for endless in [format!("1;{}", "a".repeat(MAX_LINE)), format!("0\r\nA: {}", "b".repeat(MAX_LINE))] {
+        let most = usize::try_from(MAX_AROUND).unwrap();
+        for endless in [
+            format!("1;{}", "a".repeat(most)),
+            format!("0\r\nA: {}", "b".repeat(most)),
+            format!("0\r\n{}", "A: b\r\n".repeat(most / 5)),
+            format!("1;{}\r\na\r\n", "b".repeat(1_000)).repeat(100),
+        ] {
             assert_eq!(read(Framing::Chunked, endless.as_bytes(), 100), Err(BodyError::TooLong));
         }
+        let tiny = format!("{}0\r\n\r\n", "1\r\na\r\n".repeat(100_000));
+        assert!(read(Framing::Chunked, tiny.as_bytes(), 1_000).unwrap().1);
     }
 
     proptest! {

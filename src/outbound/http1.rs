@@ -5,13 +5,13 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     mem::MaybeUninit,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::Buf;
 use futures_util::FutureExt as _;
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::{
     OutboundRequest,
@@ -25,6 +25,9 @@ use crate::domain::attempt::{AttemptError, ErrorKind};
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 4096;
+
+/// Bytes of an answer that are read only so that its receiver goes on to take the request; several times the largest event.
+const MOST_UNHEARD: usize = 4 << 20;
 
 /// A body of so many bytes is copied behind the head: one write of one piece is cheaper than one of two.
 const SMALL: usize = 8 * 1024;
@@ -47,23 +50,26 @@ pub(super) async fn exchange(
 ) -> Result<Afterwards, Failure> {
     let host = request.destination.host_in_uri();
     let (head, body) = in_pieces(request);
-    let mut request = Writing { left: Buf::chain(&*head, body), flushed: false };
+    let mut writing = Writing { left: Buf::chain(&*head, body), flushed: false, broken: false };
     let mut reader = HeadReader::default();
     progress.writes();
     let answer = poll_fn(|cx| {
-        let written = request.poll(socket, cx)?;
-        let answer = ready!(poll_head(socket, &mut reader, progress, cx))?;
-        Poll::Ready(Ok((answer, written.is_ready())))
+        writing.poll(socket, cx)?;
+        poll_head(socket, &mut reader, progress, cx)
     });
-    let (answer, written) = answer.await.map_err(|error: HeadFailure| error.explain(host, progress))?;
+    let answer = answer.await.map_err(|failure| failure.explain(host, progress))?;
     let switches = answer.head.code == 101;
     progress.answered(answer.head);
     if switches {
         let message = format!("{host} switched protocols, which nobody asked for");
         return Err(Failure::new(ErrorKind::Protocol, message));
     }
-    let ended = read_body(socket, answer.framing, answer.rest, host, progress, limit).await?;
-    Ok(if written && !answer.closes { ended } else { Afterwards::Closed })
+    let ended = read_body(socket, &mut writing, answer.framing, answer.rest, host, progress, limit).await?;
+    if writing.goes_on() && progress.has_success() {
+        progress.writes_the_rest();
+        write_the_rest(socket, &mut writing).await;
+    }
+    Ok(if writing.is_done() && !answer.closes { ended } else { Afterwards::Closed })
 }
 
 /// The request: its head, with its body if that is small, else the body apart.
@@ -88,17 +94,34 @@ fn in_pieces(request: &OutboundRequest) -> (Vec<u8>, &[u8]) {
 struct Writing<B> {
     left: B,
     flushed: bool,
+    /// The peer takes no more of it.
+    broken: bool,
 }
 
 impl<B: Buf> Writing<B> {
-    /// Ready once the peer took all of it. Of a peer that is gone there may still be an answer: then it is for ever
-    /// under way.
-    fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Result<Poll<()>, HeadFailure> {
-        match self.poll_all(socket, cx) {
-            Poll::Ready(Err(error)) if !is_closed(&error) => Err(HeadFailure::Io(error)),
-            Poll::Ready(Ok(())) => Ok(Poll::Ready(())),
-            Poll::Ready(Err(_)) | Poll::Pending => Ok(Poll::Pending),
+    /// Whether all of it is written.
+    fn is_done(&self) -> bool {
+        self.flushed
+    }
+
+    /// Whether there is more to be written, and somebody to take it.
+    fn goes_on(&self) -> bool {
+        !self.flushed && !self.broken
+    }
+
+    /// Writes as much as there is room for. Of a peer that takes no more there may still be an answer, so that is no
+    /// error.
+    fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Result<(), HeadFailure> {
+        if !self.goes_on() {
+            return Ok(());
         }
+        match self.poll_all(socket, cx) {
+            Poll::Ready(Err(error)) if !is_closed(&error) => return Err(HeadFailure::Io(error)),
+            Poll::Ready(Err(_)) => self.broken = true,
+            Poll::Ready(Ok(())) => self.flushed = true,
+            Poll::Pending => {}
+        }
+        Ok(())
     }
 
     fn poll_all(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -114,11 +137,7 @@ impl<B: Buf> Writing<B> {
                 written => self.left.advance(written),
             }
         }
-        if !self.flushed {
-            ready!(Pin::new(socket).poll_flush(cx))?;
-            self.flushed = true;
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(socket).poll_flush(cx)
     }
 }
 
@@ -139,7 +158,11 @@ fn poll_head(
     let mut chunk = [MaybeUninit::uninit(); CHUNK];
     loop {
         let mut buf = ReadBuf::uninit(&mut chunk);
-        ready!(Pin::new(&mut *socket).poll_read(cx, &mut buf)).map_err(HeadFailure::Io)?;
+        match ready!(Pin::new(&mut *socket).poll_read(cx, &mut buf)) {
+            // How TLS says that the connection ended without a word.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => buf.clear(),
+            read => read.map_err(HeadFailure::Io)?,
+        }
         if buf.filled().is_empty() {
             return Poll::Ready(Err(HeadFailure::Ended));
         }
@@ -173,8 +196,10 @@ impl HeadFailure {
     }
 }
 
+/// Reads the body, and goes on writing the request meanwhile: a receiver may answer piece by piece as it takes it in.
 async fn read_body(
     socket: &mut Socket,
+    writing: &mut Writing<impl Buf>,
     framing: Framing,
     mut bytes: Vec<u8>,
     host: &str,
@@ -202,9 +227,11 @@ async fn read_body(
                 }
             }
         }
-        bytes.clear();
-        bytes.reserve(CHUNK);
-        let reading = pin!(socket.read_buf(&mut bytes));
+        let reading = poll_fn(|cx| {
+            // What is wrong with the connection is seen by reading, too.
+            let _ = writing.poll(socket, cx);
+            poll_body(socket, &mut bytes, cx)
+        });
         let read = if progress.kept() < limit {
             reading.await
         } else if let Some(read) = reading.now_or_never() {
@@ -215,19 +242,49 @@ async fn read_body(
             return Ok(Afterwards::Closed);
         };
         match read {
-            Ok(1..) => {}
-            Ok(0) if framing == Framing::UntilClose => return Ok(Afterwards::Closed),
+            Ok(count) if count > 0 => {}
+            Ok(_) if framing == Framing::UntilClose => return Ok(Afterwards::Closed),
             // Many servers end TLS without its close message.
             Err(error) if framing == Framing::UntilClose && error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Ok(Afterwards::Closed);
             }
-            Ok(0) | Err(_) => {
+            Ok(_) | Err(_) => {
                 let at = progress.at();
                 let message = format!("{host}{at} closed the connection before the end of the answer's body");
                 return Err(Failure::new(ErrorKind::Connect, message));
             }
         }
     }
+}
+
+/// Who took the event before it was there is to have it. Where the connection ends meanwhile, so it was meant. What more
+/// comes of the answer is of no interest, but who sends it may not take the request otherwise.
+async fn write_the_rest(socket: &mut Socket, writing: &mut Writing<impl Buf>) {
+    let (mut bytes, mut left, mut ended) = (Vec::new(), MOST_UNHEARD, false);
+    poll_fn(|cx| {
+        if writing.poll(socket, cx).is_err() || !writing.goes_on() {
+            return Poll::Ready(());
+        }
+        while !ended {
+            match ready!(poll_body(socket, &mut bytes, cx)) {
+                Ok(count) if count > 0 && left > count => left -= count,
+                // A receiver that says no more may read on.
+                _ => ended = true,
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The next bytes, in place of those before; none at the end of the connection.
+fn poll_body(socket: &mut Socket, bytes: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut chunk = [MaybeUninit::uninit(); CHUNK];
+    let mut buf = ReadBuf::uninit(&mut chunk);
+    ready!(Pin::new(socket).poll_read(cx, &mut buf))?;
+    bytes.clear();
+    bytes.extend_from_slice(buf.filled());
+    Poll::Ready(Ok(bytes.len()))
 }
 
 /// Whether an error says that the peer is gone.

@@ -5,7 +5,7 @@ use std::{cell::Cell, pin::pin, rc::Rc, time::Duration};
 use bytes::Bytes;
 use futures_util::{
     FutureExt as _,
-    future::{Either, select},
+    future::{Either, FusedFuture as _, select},
 };
 use h2::{RecvStream, SendStream, client::SendRequest};
 use http::{HeaderMap, Method, Request, Version, header};
@@ -84,21 +84,33 @@ impl Http2 {
         progress.writes();
         let (answer, stream) = sender.send_request(head(request), request.body.is_empty()).map_err(failed)?;
         let mut answer = pin!(answer);
-        let answer = if request.body.is_empty() {
-            answer.await
-        } else {
-            let sending = pin!(send_body(stream, request.body.clone()));
-            match select(sending, &mut answer).await {
-                // An answer may come though the request was not taken in to its end; if none does, it fails here too.
-                Either::Left((_, answer)) => answer.await,
-                Either::Right((answer, _)) => answer,
-            }
+        let mut sending = pin!(send_body(stream, request.body.clone()).fuse());
+        // An answer may come though the request was not taken in to its end; if none does, it fails here too.
+        let answer = match select(&mut sending, &mut answer).await {
+            Either::Left((_, answer)) => answer.await,
+            Either::Right((answer, _)) => answer,
         };
         let (parts, body) = answer.map_err(failed)?.into_parts();
         let headers = keep(parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
         progress.hears();
         progress.answered(AnswerHead { code: parts.status.as_u16(), headers });
-        read_body(body, host, progress, limit).await
+        let mut reading = pin!(read_body(body, host, progress, limit).fuse());
+        loop {
+            futures_util::select_biased! {
+                read = reading => {
+                    read?;
+                    break;
+                }
+                // How it ends is seen by reading.
+                _ = sending => {}
+            }
+        }
+        if !sending.is_terminated() && progress.has_success() {
+            // Who took the event before it was there is to have it. Where the stream ends meanwhile, so it was meant.
+            progress.writes_the_rest();
+            let _ = sending.await;
+        }
+        Ok(())
     }
 }
 

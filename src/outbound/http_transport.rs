@@ -154,7 +154,7 @@ impl<R: Resolve> Attempt<'_, R> {
     async fn try_place(&self, place: Place) -> Result<(), Failure> {
         match self.try_link(place.clone()).await {
             Err(Failure::Stale(_)) => {
-                self.transport.pool.forget(&place);
+                self.retire();
                 self.try_link(place).await
             }
             other => other,

@@ -96,15 +96,12 @@ impl Pool {
         }
     }
 
-    /// Has the next link to a place be a new one.
-    pub(super) fn forget(&self, place: &Place) {
-        self.links.borrow_mut().remove(place);
-    }
-
     /// Lets go of what was not used for a while, at `now`.
     pub(super) fn sweep(&self, now: Instant) {
         self.links.borrow_mut().retain(|_, link| {
-            link.idle.borrow_mut().retain(|idle| now.duration_since(idle.since) < MAX_IDLE);
+            let mut waiting = link.idle.borrow_mut();
+            waiting.retain_mut(|idle| now.duration_since(idle.since) < MAX_IDLE && idle.socket.is_quiet());
+            drop(waiting);
             let in_use = Rc::strong_count(link) > 1;
             in_use || (now.duration_since(link.used.get()) < MAX_IDLE && now.duration_since(link.made) < MAX_AGE)
         });

@@ -18,6 +18,8 @@ pub(super) enum Phase {
     Handshake(SocketAddr),
     Exchange,
     Body,
+    /// The answer is whole, the request is not.
+    RestOfRequest,
 }
 
 /// Why an attempt, or one try of it, came to nothing.
@@ -120,6 +122,16 @@ impl Progress {
         self.wrote_at.set(Some(Instant::now()));
     }
 
+    /// A receiver that took the event, as it says, still has to take the rest of the request.
+    pub(super) fn writes_the_rest(&self) {
+        self.phase.set(Phase::RestOfRequest);
+    }
+
+    /// Whether the answer says that the event was taken.
+    pub(super) fn has_success(&self) -> bool {
+        self.response.borrow().as_ref().is_some_and(|response| (200..300).contains(&response.code))
+    }
+
     /// Bytes of an answer have come.
     pub(super) fn hears(&self) {
         self.heard.set(true);
@@ -169,6 +181,9 @@ impl Progress {
             Phase::Handshake(address) => format!("the TLS handshake with {host} at {address} did not end {within}"),
             Phase::Exchange => format!("no answer from {host}{} {within}", self.at()),
             Phase::Body => format!("the answer of {host}{} did not end {within}", self.at()),
+            Phase::RestOfRequest => {
+                format!("{host}{} answered, but did not take the request to its end {within}", self.at())
+            }
         };
         AttemptError { kind: ErrorKind::Timeout, message }
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use rustix::net::RecvFlags;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -25,9 +26,18 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// Whether the peer left it open and said nothing that nobody asked for.
+    /// Whether the peer left it open and said nothing that nobody asked for. tokio knows only of what came before its
+    /// last look at all sockets, so the kernel is asked itself.
     pub(super) fn is_quiet(&mut self) -> bool {
-        self.read(&mut [0]).now_or_never().is_none()
+        if self.read(&mut [0]).now_or_never().is_some() {
+            return false;
+        }
+        let socket = match self {
+            Self::Plain(socket) => &*socket,
+            Self::Tls(socket) => socket.get_ref().0,
+        };
+        let asked = rustix::net::recv(socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        asked.is_err_and(|error| error == rustix::io::Errno::AGAIN)
     }
 }
 

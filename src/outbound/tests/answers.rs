@@ -196,3 +196,97 @@ async fn a_receiver_that_refuses_and_closes_is_heard() {
         assert_eq!((code(&outcome), body(&outcome)), (401, "no"), "round {round}");
     }
 }
+
+/// Reads a request's body to its end, after so much was read of the request; the number of bytes.
+fn drain(stream: &mut TcpStream, mut read: usize, whole: usize) -> usize {
+    let mut chunk = vec![0; 64 * 1024];
+    while read < whole {
+        match stream.read(&mut chunk) {
+            Ok(count) if count > 0 => read += count,
+            _ => break,
+        }
+    }
+    read
+}
+
+const LARGE: usize = 20_000_000;
+
+/// Sends a large request to a server that gets the stream, and how much of the request it has read, once the head is there.
+async fn answered_early(answers: impl Fn(&mut TcpStream, usize) -> usize + Send + Sync + 'static) -> (Outcome, usize) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let sender = Mutex::new(sender);
+    let address = serve(move |mut stream, _| {
+        let read = stream.read(&mut [0; 1000]).unwrap();
+        let read = answers(&mut stream, read);
+        sender.lock().unwrap().send(read).unwrap();
+    });
+    let mut request = request(&format!("http://{address}/"), LONG);
+    request.body = vec![b'x'; LARGE].into();
+    let outcome = transport(settings()).send(request).await;
+    (outcome, receiver.recv_timeout(LONG).unwrap())
+}
+
+#[actix_web::test]
+async fn who_takes_an_event_before_it_is_there_gets_all_of_it() {
+    for answer in
+        ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"]
+    {
+        let (outcome, read) = answered_early(|stream, read| {
+            stream.write_all(answer.as_bytes()).unwrap();
+            thread::sleep(SHORT);
+            drain(stream, read, LARGE)
+        })
+        .await;
+        assert_eq!(outcome.error, None);
+        assert!(read >= LARGE, "{answer:?}: {read}");
+    }
+}
+
+#[actix_web::test]
+async fn a_request_goes_on_while_its_answer_comes() {
+    let (outcome, read) = answered_early(|stream, read| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        let read = drain(stream, read, LARGE);
+        stream.write_all(b"2\r\nok\r\n0\r\n\r\n").unwrap();
+        read
+    })
+    .await;
+    assert_eq!((code(&outcome), body(&outcome)), (200, "ok"));
+    assert!(read >= LARGE, "{read}");
+    // A long answer, which only goes on to come to who goes on to read it.
+    let (outcome, _) = answered_early(|stream, mut read| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let mut chunk = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = stream.read(&mut chunk)
+            && stream.write_all(&chunk[..count / 3]).is_ok()
+        {
+            read += count;
+        }
+        read
+    })
+    .await;
+    assert_eq!(code(&outcome), 200);
+    assert!(outcome.response.unwrap().truncated);
+}
+
+#[actix_web::test]
+async fn who_takes_an_event_and_does_not_read_it_has_not_taken_it() {
+    let address = serve(|mut stream, _| {
+        let _ = stream.read(&mut [0; 1000]);
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        thread::sleep(LONG);
+    });
+    let mut request = request(&format!("http://{address}/"), SHORT);
+    request.body = vec![b'x'; LARGE].into();
+    let outcome = transport(settings()).send(request).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Timeout));
+    assert!(message(&outcome).contains("did not take the request to its end"), "{}", message(&outcome));
+    assert_eq!(outcome.response.unwrap().code, 204);
+}
+
+#[actix_web::test]
+async fn endless_trailers_are_no_answer() {
+    let trailers = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{}", "A: b\r\n".repeat(100_000));
+    let outcome = answered(trailers).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Protocol), "{outcome:?}");
+}

@@ -309,6 +309,38 @@ async fn http2_bodies_longer_than_the_window_are_read_where_they_are_kept() {
 }
 
 #[actix_web::test]
+async fn over_http2_too_who_takes_an_event_before_it_is_there_gets_all_of_it() {
+    let authority = Authority::new("authority");
+    let config = Arc::new(authority.server("hooks.example", &["h2"]));
+    let listener = actix_rt::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = actix_rt::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = tokio_rustls::TlsAcceptor::from(config).accept(stream).await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let reading = actix_rt::spawn(async move {
+            let mut body = request.into_body();
+            respond.send_response(http::Response::new(()), true).unwrap();
+            let mut read = 0;
+            while let Some(Ok(chunk)) = body.data().await {
+                read += chunk.len();
+                body.flow_control().release_capacity(chunk.len()).unwrap();
+            }
+            read
+        });
+        while let Some(Ok(_)) = connection.accept().await {}
+        reading.await.unwrap()
+    });
+    let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
+    let mut large = https("hooks.example", address);
+    large.body = vec![b'x'; 1_000_000].into();
+    assert_eq!(code(&transport.send(large).await), 200);
+    drop(transport);
+    assert_eq!(server.await.unwrap(), 1_000_000);
+}
+
+#[actix_web::test]
 async fn an_http2_connection_that_was_closed_is_replaced_at_once() {
     let authority = Authority::new("authority");
     let config = Arc::new(authority.server("hooks.example", &["h2"]));
