@@ -91,7 +91,7 @@ impl Drop for Lease {
     }
 }
 
-/// Starts the turn; the Dispatcher is told to look again when it is over.
+/// Starts the turn; when it is over the Dispatcher is told to look again, if it waits for that.
 pub(super) fn spawn(shared: &Arc<Shared>, slot: &Arc<Slot>, addressee: &Rc<Addressee>, turn: Turn, place: Place) {
     let lease = Lease {
         shared: Arc::clone(shared),

@@ -1,5 +1,5 @@
 //! Dispatcher: one endpoint's attempts, within its limits. It starts what is next for as long as there is room, and
-//! looks again when an attempt is over, when it is woken, or when a limit allows. Idle, it ends itself.
+//! looks again when an attempt that it waits for is over, when it is woken, or when a limit allows. Idle, it ends itself.
 
 use std::{
     rc::Rc,
