@@ -141,6 +141,12 @@ pub struct Attempt {
     pub outcome: Arc<Outcome>,
 }
 
+/// Whether a receiver that answers with this code has taken the event.
+#[must_use]
+pub fn is_success(code: u16) -> bool {
+    (200..300).contains(&code)
+}
+
 impl Attempt {
     /// The answer's status code.
     #[must_use]
@@ -151,7 +157,7 @@ impl Attempt {
     /// A 2xx, whole and in time.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        self.outcome.error.is_none() && self.response_code().is_some_and(|code| (200..300).contains(&code))
+        self.outcome.error.is_none() && self.response_code().is_some_and(is_success)
     }
 
     /// The server's own stop cut it off: it says nothing about the receiver, and is made again.

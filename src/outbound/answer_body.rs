@@ -105,18 +105,18 @@ impl BodyReader {
 impl Chunks {
     fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Result<Piece<'a>, BodyError> {
         loop {
-            self.at = match &mut self.at {
+            self.at = match self.at {
                 Chunk::Done => return Ok(Piece::End),
                 Chunk::Data(0) => Chunk::DataEnd,
-                Chunk::Data(left) => {
-                    let data = data(bytes, left);
-                    if let Piece::Data(data) = data {
+                Chunk::Data(mut left) => {
+                    let piece = data(bytes, &mut left);
+                    if let Piece::Data(data) = piece {
                         self.around = self.around.saturating_add(data.len() as u64 * AROUND_A_BYTE);
                     }
-                    return Ok(data);
+                    self.at = Chunk::Data(left);
+                    return Ok(piece);
                 }
                 at => {
-                    let at = *at;
                     if !self.read_line(bytes)? {
                         return Ok(Piece::More);
                     }
@@ -156,8 +156,9 @@ fn after_line(at: Chunk, line: &[u8]) -> Result<Chunk, BodyError> {
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let zeros = line.iter().take_while(|&&digit| digit == b'0').count();
     let significant = &line[zeros..];
+    let has_digits = zeros > 0 || significant.first().is_some_and(u8::is_ascii_hexdigit);
     match httparse::parse_chunk_size(significant) {
-        Ok(httparse::Status::Complete((_, size))) if zeros > 0 || significant[0].is_ascii_hexdigit() => Some(size),
+        Ok(httparse::Status::Complete((_, size))) if has_digits => Some(size),
         _ => None,
     }
 }

@@ -94,8 +94,7 @@ impl HeadReader {
                 from = 0;
                 continue;
             }
-            let done = parsed.into_final(&self.seen[end..])?;
-            return Ok(Some(done));
+            return parsed.into_final(&self.seen[end..]).map(Some);
         }
     }
 }
@@ -178,11 +177,11 @@ impl Parsed<'_> {
             return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
         }
         let mut lengths = self.values("content-length").flat_map(|value| value.split(|&b| b == b',')).map(length);
-        let Some(first) = lengths.next() else { return Ok(Framing::UntilClose) };
-        if first.is_none() || lengths.any(|other| other != first) {
-            return Err(HeadError::Length);
+        match lengths.next() {
+            None => Ok(Framing::UntilClose),
+            Some(Some(first)) if lengths.all(|other| other == Some(first)) => Ok(Framing::Length(first)),
+            Some(_) => Err(HeadError::Length),
         }
-        first.map(Framing::Length).ok_or(HeadError::Length)
     }
 
     fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {

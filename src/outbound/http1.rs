@@ -50,11 +50,11 @@ pub(super) async fn exchange(
 ) -> Result<Afterwards, Failure> {
     let host = request.destination.host_in_uri();
     let (head, body) = in_pieces(request);
-    let mut writing = Writing { left: Buf::chain(&*head, body), flushed: false, broken: false };
+    let mut writing = Writing { left: Buf::chain(&*head, body), state: WritingState::GoesOn };
     let mut reader = HeadReader::default();
     progress.writes();
     let answer = poll_fn(|cx| {
-        writing.poll(socket, cx)?;
+        writing.poll(socket, cx).map_err(HeadFailure::Io)?;
         poll_head(socket, &mut reader, progress, cx)
     });
     let answer = answer.await.map_err(|failure| failure.explain(host, progress))?;
@@ -69,7 +69,7 @@ pub(super) async fn exchange(
         progress.writes_the_rest();
         write_the_rest(socket, &mut writing).await;
     }
-    Ok(if writing.is_done() && !answer.closes { ended } else { Afterwards::Closed })
+    Ok(if writing.state == WritingState::Done && !answer.closes { ended } else { Afterwards::Closed })
 }
 
 /// The request: its head, with its body if that is small, else the body apart.
@@ -93,32 +93,34 @@ fn in_pieces(request: &OutboundRequest) -> (Vec<u8>, &[u8]) {
 /// A request on its way.
 struct Writing<B> {
     left: B,
-    flushed: bool,
+    state: WritingState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WritingState {
+    /// There is more to be written, or to be handed on.
+    GoesOn,
+    /// All of it is written.
+    Done,
     /// The peer takes no more of it.
-    broken: bool,
+    Broken,
 }
 
 impl<B: Buf> Writing<B> {
-    /// Whether all of it is written.
-    fn is_done(&self) -> bool {
-        self.flushed
-    }
-
-    /// Whether there is more to be written, and somebody to take it.
     fn goes_on(&self) -> bool {
-        !self.flushed && !self.broken
+        self.state == WritingState::GoesOn
     }
 
     /// Writes as much as there is room for. Of a peer that takes no more there may still be an answer, so that is no
     /// error.
-    fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Result<(), HeadFailure> {
+    fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> io::Result<()> {
         if !self.goes_on() {
             return Ok(());
         }
         match self.poll_all(socket, cx) {
-            Poll::Ready(Err(error)) if !is_closed(&error) => return Err(HeadFailure::Io(error)),
-            Poll::Ready(Err(_)) => self.broken = true,
-            Poll::Ready(Ok(())) => self.flushed = true,
+            Poll::Ready(Err(error)) if !is_closed(&error) => return Err(error),
+            Poll::Ready(Err(_)) => self.state = WritingState::Broken,
+            Poll::Ready(Ok(())) => self.state = WritingState::Done,
             Poll::Pending => {}
         }
         Ok(())
@@ -155,19 +157,21 @@ fn poll_head(
     progress: &Progress,
     cx: &mut Context<'_>,
 ) -> Poll<Result<FinalHead, HeadFailure>> {
-    let mut chunk = [MaybeUninit::uninit(); CHUNK];
     loop {
-        let mut buf = ReadBuf::uninit(&mut chunk);
-        match ready!(Pin::new(&mut *socket).poll_read(cx, &mut buf)) {
+        let fed = poll_chunk(socket, cx, |bytes| {
+            if bytes.is_empty() {
+                return Err(HeadFailure::Ended);
+            }
+            progress.hears();
+            reader.feed(bytes).map_err(HeadFailure::Malformed)
+        });
+        let head = match ready!(fed) {
+            Ok(fed) => fed?,
             // How TLS says that the connection ended without a word.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => buf.clear(),
-            read => read.map_err(HeadFailure::Io)?,
-        }
-        if buf.filled().is_empty() {
-            return Poll::Ready(Err(HeadFailure::Ended));
-        }
-        progress.hears();
-        if let Some(head) = reader.feed(buf.filled()).map_err(HeadFailure::Malformed)? {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(HeadFailure::Ended)),
+            Err(error) => return Poll::Ready(Err(HeadFailure::Io(error))),
+        };
+        if let Some(head) = head {
             return Poll::Ready(Ok(head));
         }
     }
@@ -230,7 +234,11 @@ async fn read_body(
         let reading = poll_fn(|cx| {
             // What is wrong with the connection is seen by reading, too.
             let _ = writing.poll(socket, cx);
-            poll_body(socket, &mut bytes, cx)
+            poll_chunk(socket, cx, |chunk| {
+                bytes.clear();
+                bytes.extend_from_slice(chunk);
+                bytes.len()
+            })
         });
         let read = if progress.kept() < limit {
             reading.await
@@ -260,13 +268,13 @@ async fn read_body(
 /// Who took the event before it was there is to have it. Where the connection ends meanwhile, so it was meant. What more
 /// comes of the answer is of no interest, but who sends it may not take the request otherwise.
 async fn write_the_rest(socket: &mut Socket, writing: &mut Writing<impl Buf>) {
-    let (mut bytes, mut left, mut ended) = (Vec::new(), MOST_UNHEARD, false);
+    let (mut left, mut ended) = (MOST_UNHEARD, false);
     poll_fn(|cx| {
         if writing.poll(socket, cx).is_err() || !writing.goes_on() {
             return Poll::Ready(());
         }
         while !ended {
-            match ready!(poll_body(socket, &mut bytes, cx)) {
+            match ready!(poll_chunk(socket, cx, <[u8]>::len)) {
                 Ok(count) if count > 0 && left > count => left -= count,
                 // A receiver that says no more may read on.
                 _ => ended = true,
@@ -277,14 +285,12 @@ async fn write_the_rest(socket: &mut Socket, writing: &mut Writing<impl Buf>) {
     .await;
 }
 
-/// The next bytes, in place of those before; none at the end of the connection.
-fn poll_body(socket: &mut Socket, bytes: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+/// Reads the next bytes; none at the end of the connection.
+fn poll_chunk<T>(socket: &mut Socket, cx: &mut Context<'_>, take: impl FnOnce(&[u8]) -> T) -> Poll<io::Result<T>> {
     let mut chunk = [MaybeUninit::uninit(); CHUNK];
     let mut buf = ReadBuf::uninit(&mut chunk);
     ready!(Pin::new(socket).poll_read(cx, &mut buf))?;
-    bytes.clear();
-    bytes.extend_from_slice(buf.filled());
-    Poll::Ready(Ok(bytes.len()))
+    Poll::Ready(Ok(take(buf.filled())))
 }
 
 /// Whether an error says that the peer is gone.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::answer_head::AnswerHead;
-use crate::domain::attempt::{AttemptError, ErrorKind, Outcome, Response, Timing};
+use crate::domain::attempt::{AttemptError, ErrorKind, Outcome, Response, Timing, is_success};
 
 /// Where an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Progress {
 
     /// Whether the answer says that the event was taken.
     pub(super) fn has_success(&self) -> bool {
-        self.response.borrow().as_ref().is_some_and(|response| (200..300).contains(&response.code))
+        self.response.borrow().as_ref().is_some_and(|response| is_success(response.code))
     }
 
     /// Bytes of an answer have come.

@@ -308,6 +308,16 @@ async fn http2_bodies_longer_than_the_window_are_read_where_they_are_kept() {
     }
 }
 
+/// The next connection, for a server that does with it as it likes.
+async fn accept_http2(
+    listener: &actix_rt::net::TcpListener,
+    config: &Arc<ServerConfig>,
+) -> h2::server::Connection<tokio_rustls::server::TlsStream<actix_rt::net::TcpStream>, Bytes> {
+    let (stream, _) = listener.accept().await.unwrap();
+    let stream = tokio_rustls::TlsAcceptor::from(Arc::clone(config)).accept(stream).await.unwrap();
+    h2::server::handshake(stream).await.unwrap()
+}
+
 #[actix_web::test]
 async fn over_http2_too_who_takes_an_event_before_it_is_there_gets_all_of_it() {
     let authority = Authority::new("authority");
@@ -315,9 +325,7 @@ async fn over_http2_too_who_takes_an_event_before_it_is_there_gets_all_of_it() {
     let listener = actix_rt::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = actix_rt::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let stream = tokio_rustls::TlsAcceptor::from(config).accept(stream).await.unwrap();
-        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut connection = accept_http2(&listener, &config).await;
         let (request, mut respond) = connection.accept().await.unwrap().unwrap();
         let reading = actix_rt::spawn(async move {
             let mut body = request.into_body();
@@ -349,9 +357,7 @@ async fn an_http2_connection_that_was_closed_is_replaced_at_once() {
     let address = listener.local_addr().unwrap();
     actix_rt::spawn(async move {
         loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let stream = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await.unwrap();
-            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let mut connection = accept_http2(&listener, &config).await;
             let (_, mut respond) = connection.accept().await.unwrap().unwrap();
             let mut body = respond.send_response(http::Response::new(()), false).unwrap();
             body.send_data(Bytes::from_static(b"once"), true).unwrap();
