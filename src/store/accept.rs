@@ -127,11 +127,19 @@ fn store(work: &mut Work, new: NewEvent) -> Result<Event, StoreError> {
     } else {
         NextAttempt { at: accepted_at, trigger: Trigger::Schedule }
     };
+    let is_placed_later = work.shared.unplaced.is_for(&event);
+    if is_placed_later {
+        work.put(Row::Unplaced(key).key(), Vec::new());
+    }
     let mut deliveries = Vec::with_capacity(endpoints.len());
     for (endpoint, n) in endpoints.into_iter().zip(0..) {
         let id = DeliveryId::from_u128(event.first_delivery.as_u128().saturating_add(n));
         let stored = StoredDelivery::of(&event, id, endpoint, next, accepted_at);
-        delivery_rows::add(work, &stored, new.test)?;
+        if is_placed_later {
+            delivery_rows::add_unplaced(work, &stored)?;
+        } else {
+            delivery_rows::add(work, &stored, new.test)?;
+        }
         deliveries.push(stored.delivery);
     }
     work.meta.totals.accepted += 1;

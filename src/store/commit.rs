@@ -37,6 +37,9 @@ const IN_VAIN: u32 = 32;
 /// So long after the last commit, if no other came, the witness knows of it, and memory is given back.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// So long nothing must have been asked for before unplaced deliveries are given their places.
+const PLACING_PAUSE: Duration = Duration::from_millis(20);
+
 /// Tells a request what became of the batch that it was in.
 pub type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -103,6 +106,7 @@ impl Writer {
         let mut closing = false;
         let mut linger = Linger::default();
         while !closing {
+            while self.shared.unplaced.are_many() && self.place_oldest() {}
             let first = match next.take() {
                 Some(request) => request,
                 None => match self.receive() {
@@ -110,6 +114,9 @@ impl Writer {
                     Some(Message::Close) | None => break,
                 },
             };
+            if first.kind.alone {
+                while self.place_oldest() {}
+            }
             let shared = Arc::clone(&self.shared);
             let mut work = Work::new(&shared);
             let mut answers = Vec::new();
@@ -152,19 +159,42 @@ impl Writer {
         }
     }
 
-    /// The next message; while none comes, the witness is told what it does not know yet, and what waits in memory for long
-    /// is let go. `None`: no more will come.
+    /// The next message; while none comes, deliveries are given their places, the witness is told what it does not know yet,
+    /// and what waits in memory for long is let go. `None`: no more will come.
     fn receive(&self) -> Option<Message> {
+        let mut pause = PLACING_PAUSE;
         loop {
-            match self.messages.recv_timeout(QUIET) {
+            let placing = pause < QUIET && !self.shared.unplaced.is_empty();
+            match self.messages.recv_timeout(if placing { pause } else { QUIET }) {
                 Ok(message) => return Some(message),
                 Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if placing => {
+                    // Where there is no room for them now, it is tried again later.
+                    pause = if self.place_oldest() { Duration::ZERO } else { QUIET };
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => self.tell_witness(),
             }
-            if self.shared.recent.age(self.shared.clock.wall()) {
+            pause = PLACING_PAUSE;
+            if self.shared.recent.age(self.shared.clock.wall()) && self.shared.unplaced.is_empty() {
                 return self.messages.recv().ok();
             }
         }
+    }
+
+    /// Writes the deliveries of one event into their queues. Whether that was done.
+    fn place_oldest(&self) -> bool {
+        fail::fail_point!("store::place", |_| false);
+        let Some(places) = self.shared.unplaced.oldest() else { return false };
+        let mut work = Work::new(&self.shared);
+        places.write(&mut work);
+        let written = self.commit(work, false);
+        match &written {
+            Ok(()) => self.shared.unplaced.placed(&places),
+            Err(error) => tracing::debug!(%error, "deliveries were not written into their queues, and will be later"),
+        }
+        self.shared.engine.tidy();
+        written.is_ok()
     }
 
     /// What was committed is on stable storage before this is called.
@@ -186,6 +216,7 @@ impl Writer {
         fail::fail_point!("store::commit", |_| Err(StoreError::Failed("an injected failure".to_owned())));
         self.check_room_for(&batch.writes)?;
         // From here on there is no way back. Who finds a row of this batch finds these too.
+        shared.unplaced.take(&batch.changes);
         shared.view_mut().take_endpoints(batch.endpoints);
         let committed = catch_unwind(AssertUnwindSafe(|| shared.engine.commit(batch.writes)));
         match committed {

@@ -85,7 +85,7 @@ impl<'a> Plan<'a> {
                 let position = self.shared.view().position(endpoint);
                 selective.push(self.pending_of(endpoint, position));
             }
-            Some(endpoint) => selective.push(self.index(keys::queue_of(endpoint))),
+            Some(endpoint) => selective.push(self.log(endpoint, self.ids.clone())),
             None if !selective.is_empty() => {}
             None if pending => selective.push(self.pending()),
             None => selective.push(self.of_account_or_all()),
@@ -142,13 +142,21 @@ impl<'a> Plan<'a> {
 
     fn behind(&self, endpoint: EndpointId, position: DeliveryId) -> Stream<'a> {
         let ids = self.ids.start.max(position.as_u128().saturating_add(1))..self.ids.end;
-        Stream::index(self.shared, self.budget, keys::queue_of(endpoint), ids)
+        self.log(endpoint, ids)
+    }
+
+    /// All that an endpoint ever had, within these ids.
+    fn log(&self, endpoint: EndpointId, ids: Range<u128>) -> Stream<'a> {
+        // Before the index, so that one that is given its place meanwhile is not missed.
+        let unplaced = self.shared.unplaced.of(endpoint, ids.start.saturating_sub(1), ids.end);
+        let placed = Stream::index(self.shared, self.budget, keys::queue_of(endpoint), ids);
+        if unplaced.is_empty() { placed } else { Stream::any_of(vec![Stream::Listed(unplaced), placed]) }
     }
 
     fn of_account_or_all(&self) -> Stream<'a> {
         let logs = self.filter.account.as_ref().and_then(|account| self.logs_of(account));
         match logs {
-            Some(logs) => Stream::any_of(logs.into_iter().map(|id| self.index(keys::queue_of(id))).collect()),
+            Some(logs) => Stream::any_of(logs.into_iter().map(|id| self.log(id, self.ids.clone())).collect()),
             None => self.all(),
         }
     }

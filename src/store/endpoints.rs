@@ -121,7 +121,7 @@ fn waiting(work: &Work, id: EndpointId, position: DeliveryId) -> Result<Waiting,
         }
     }
     if waiting.deliveries.is_empty() {
-        for delivery in shared.ids_after(&keys::queue_of(id), position.as_u128(), u128::MAX).take(DROP_STEP) {
+        for delivery in shared.queue(id, position.as_u128(), u128::MAX).take(DROP_STEP) {
             let delivery = DeliveryId::from_u128(delivery?);
             waiting.deliveries.push(delivery);
             waiting.queue_read_to = delivery;

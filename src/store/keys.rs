@@ -22,6 +22,7 @@
 //! | --- | --- |
 //! | `B` event, part | a large body, in parts |
 //! | `F` event, part | to whom its deliveries go, if these are many: see [`super::recipients`] |
+//! | `G` event | nothing: its deliveries' `Q` rows are still to be written, see [`super::unplaced`] |
 //! | `A` delivery, number, part | an attempt that is not the latest, or is large, in parts |
 //! | `U` endpoint, class, time, delivery, trigger | nothing: an attempt that waits until then |
 //! | `R` endpoint, delivery | nothing: it is pending and had its first turn, or never had one in the queue |
@@ -80,6 +81,8 @@ pub enum Row {
     Body(EventKey),
     /// `F`, in parts
     Recipients(EventKey),
+    /// `G`
+    Unplaced(EventKey),
     /// `D`
     Delivery(DeliveryId),
     /// `A`, in parts
@@ -153,6 +156,7 @@ pub mod kind {
     pub const EVENT: u8 = b'E';
     pub const BODY: u8 = b'B';
     pub const RECIPIENTS: u8 = b'F';
+    pub const UNPLACED: u8 = b'G';
     pub const DELIVERY: u8 = b'D';
     pub const ATTEMPT: u8 = b'A';
     pub const QUEUE: u8 = b'Q';
@@ -177,7 +181,7 @@ pub mod kind {
     pub const META: u8 = b'Z';
 
     /// All of them, in the order of keys.
-    pub const ALL: [u8; 25] = *b"ABCDEFHIJKLMNOPQRSTUVWXYZ";
+    pub const ALL: [u8; 26] = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 }
 
 impl Row {
@@ -187,6 +191,7 @@ impl Row {
             Self::Event(event) => join(kind::EVENT, &[&event.to_be_bytes()]),
             Self::Body(event) => join(kind::BODY, &[&event.to_be_bytes()]),
             Self::Recipients(event) => join(kind::RECIPIENTS, &[&event.to_be_bytes()]),
+            Self::Unplaced(event) => join(kind::UNPLACED, &[&event.to_be_bytes()]),
             Self::Delivery(id) => join(kind::DELIVERY, &[&id.to_be_bytes()]),
             Self::Attempt(id, number) => join(kind::ATTEMPT, &[&id.to_be_bytes(), &number.to_be_bytes()]),
             Self::Queue(endpoint, id) => join(kind::QUEUE, &[&endpoint.to_be_bytes(), &id.to_be_bytes()]),
@@ -246,6 +251,7 @@ impl Row {
             kind::EVENT => Self::Event(EventKey::from_be_bytes(bytes.take()?)),
             kind::BODY => Self::Body(EventKey::from_be_bytes(bytes.take()?)),
             kind::RECIPIENTS => Self::Recipients(EventKey::from_be_bytes(bytes.take()?)),
+            kind::UNPLACED => Self::Unplaced(EventKey::from_be_bytes(bytes.take()?)),
             kind::DELIVERY => Self::Delivery(DeliveryId::from_be_bytes(bytes.take()?)),
             kind::ATTEMPT => Self::Attempt(DeliveryId::from_be_bytes(bytes.take()?), u32::from_be_bytes(bytes.take()?)),
             kind::QUEUE => Self::Queue(bytes.endpoint()?, DeliveryId::from_be_bytes(bytes.take()?)),

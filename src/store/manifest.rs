@@ -15,7 +15,7 @@ use ulid::Ulid;
 use super::{OpenError, engine::EngineKind, witness};
 
 /// The format that this release writes.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 const NAME: &str = "manifest";
 const TITLE: &str = "mythichooks store";

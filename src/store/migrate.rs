@@ -41,7 +41,7 @@ const SPARE: u64 = 16 << 20;
 type Step = fn(&dyn Engine, &mut Manifest) -> Result<(), StoreError>;
 
 /// From format 1 to 2, from 2 to 3, and so on.
-const STEPS: [Step; 3] = [step_1_to_2::run, step_2_to_3::run, nothing_changes];
+const STEPS: [Step; 4] = [step_1_to_2::run, step_2_to_3::run, nothing_changes, nothing_changes];
 const _: () = assert!(STEPS.len() + 1 == FORMAT as usize);
 
 /// A new format in which there can be rows that earlier releases do not know; those that there are stay as they are.

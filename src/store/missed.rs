@@ -84,11 +84,10 @@ fn wants(question: &MissedQuestion, event: &Event) -> bool {
 
 /// Whether one of the event's deliveries goes to this endpoint.
 fn has_delivery(shared: &Shared, endpoint: EndpointId, event: &Event) -> Result<bool, StoreError> {
-    let log = keys::queue_of(endpoint);
     if event.delivery_count > 0 {
         let first = event.first_delivery.as_u128();
         let last = first.saturating_add(u128::from(event.delivery_count) - 1);
-        if shared.ids_after(&log, first.saturating_sub(1), last).next().transpose()?.is_some() {
+        if shared.queue(endpoint, first.saturating_sub(1), last).next().transpose()?.is_some() {
             return Ok(true);
         }
     }

@@ -45,6 +45,7 @@ mod stored;
 mod streams;
 mod traffic;
 mod type_blocks;
+mod unplaced;
 mod verify;
 mod waiting;
 mod witness;
@@ -179,7 +180,8 @@ impl Store {
         last_resort: commit::LastResort,
     ) -> Result<Self, OpenError> {
         let Opened { lock, manifest, engine, witness } = opened;
-        let shared = Shared::load(engine, clock, room::Watch::new(directory, &options))
+        let watch = room::Watch::new(directory, &options);
+        let shared = Shared::load(engine, clock, watch, options.placed_at_once)
             .map_err(|error| OpenError::Damaged(error.to_string()))?;
         if shared.watch.has_room_for(shared.engine.room_for(1, 1 << 10)) {
             let not_ready = |error| OpenError::Io { path: directory.to_owned(), source: io::Error::other(error) };

@@ -190,6 +190,10 @@ fn remove(work: &mut Work, events: &[EventKey], before: Timestamp, the_rest: boo
         if work.len() >= STEP_ROWS {
             return Ok(Removed { not_reached: Some(*key), ..removed });
         }
+        // Else its places would be written when it is gone. There was no room for them yet.
+        if work.shared.unplaced.has(*key) {
+            continue;
+        }
         let Some(stored) = sweep.event(key.as_u128())?.filter(|stored| stored.event.key == *key) else { continue };
         let Some(deliveries) = sweep.all_over(&stored, before)? else { continue };
         for (delivery, extra) in &deliveries {
@@ -261,7 +265,7 @@ fn let_endpoints_go(work: &mut Work) -> Result<bool, StoreError> {
         if gone == STEP_ENDPOINTS {
             return Ok(true);
         }
-        if shared.family(&keys::queue_of(id), Order::Ascending).next().transpose()?.is_none() {
+        if shared.queue(id, 0, u128::MAX).next().transpose()?.is_none() {
             work.set_progress(id, None);
             work.delete(Row::Traffic(id).key());
             work.shared.traffic().forget(id);

@@ -35,7 +35,7 @@ impl Store {
             return Ok(FreshRead { deliveries, damaged: Vec::new(), read_to, at_end });
         }
         let mut read = FreshRead { deliveries: Vec::new(), damaged: Vec::new(), read_to: after, at_end: true };
-        let ids = shared.ids_after(&keys::queue_of(endpoint), after.as_u128(), durable);
+        let ids = shared.queue(endpoint, after.as_u128(), durable);
         for (looked_at, id) in ids.enumerate() {
             if read.deliveries.len() >= limit || looked_at >= MOST_LOOKED_AT {
                 read.at_end = false;

@@ -30,6 +30,8 @@ pub struct Options {
     pub cache: u64,
     /// Writes that may wait for the writer; more are refused with [`super::StoreError::Overloaded`].
     pub queue: usize,
+    /// An event with more deliveries than this has them written into their endpoints' queues a moment later.
+    pub placed_at_once: usize,
     /// Events are accepted only while so many bytes are free on the disk, at least 4 MiB. `None`: 32 MiB, on a small
     /// file system an eighth of it. What is needed to deliver goes on down to 8 MiB, or a quarter of a lower floor.
     pub free_space_floor: Option<u64>,
@@ -39,7 +41,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { engine: None, cache: 64 << 20, queue: 8_192, free_space_floor: None, max_store_size: None }
+        Self {
+            engine: None,
+            cache: 64 << 20,
+            queue: 8_192,
+            placed_at_once: 256,
+            free_space_floor: None,
+            max_store_size: None,
+        }
     }
 }
 

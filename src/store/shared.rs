@@ -21,6 +21,7 @@ use super::{
     stored::{Life, Meta, Progress},
     traffic::Traffic,
     type_blocks::TypeBlocks,
+    unplaced::Unplaced,
 };
 use crate::{
     clock::Clock,
@@ -42,6 +43,8 @@ pub struct Shared {
     pub minter: Minter,
     /// What was accepted a moment ago.
     pub recent: Recent,
+    /// What is not in its queue yet.
+    pub unplaced: Unplaced,
     /// Who is told of changes.
     pub observer: OnceLock<Arc<dyn Observer>>,
     /// Damage that was told of.
@@ -105,7 +108,12 @@ impl View {
 
 impl Shared {
     /// Reads what is kept in memory.
-    pub fn load(engine: Box<dyn Engine>, clock: Clock, watch: Watch) -> Result<Self, StoreError> {
+    pub fn load(
+        engine: Box<dyn Engine>,
+        clock: Clock,
+        watch: Watch,
+        placed_at_once: usize,
+    ) -> Result<Self, StoreError> {
         let rows = EngineRows(&*engine);
         let meta = reading::record::<Meta>(&rows, &Row::Meta)?;
         let (meta, _) = meta.ok_or_else(|| StoreError::Failed("the totals are missing".to_owned()))?;
@@ -128,6 +136,7 @@ impl Shared {
         let durable = meta.last_id;
         clock.not_before(DeliveryId::from_u128(durable).minted_at());
         let traffic = Mutex::new(Traffic::load(&*engine)?);
+        let unplaced = Unplaced::load(&*engine, placed_at_once)?;
         Ok(Self {
             engine,
             clock,
@@ -135,6 +144,7 @@ impl Shared {
             minter: Minter::after(durable),
             journal: Mutex::new(journal),
             recent: Recent::default(),
+            unplaced,
             observer: OnceLock::new(),
             told: Mutex::default(),
             view: RwLock::new(View { endpoints, meta, durable, passing: HashMap::default() }),
@@ -206,6 +216,27 @@ impl Shared {
         to.push(0);
         let entries = self.engine.range(&from, &to, Order::Ascending);
         entries.map(|entry| Ok(keys::last_id(&entry?.key).unwrap_or(0)))
+    }
+
+    /// The deliveries in an endpoint's queue, above `after` and up to `last`, ascending.
+    pub fn queue(
+        &self,
+        endpoint: EndpointId,
+        after: u128,
+        last: u128,
+    ) -> impl Iterator<Item = Result<u128, StoreError>> + use<'_> {
+        // In this order, so that one that is given its place meanwhile is met twice, and not missed.
+        let mut unplaced = self.unplaced.of(endpoint, after, last).into_iter().peekable();
+        let mut placed = self.ids_after(&keys::queue_of(endpoint), after, last).peekable();
+        std::iter::from_fn(move || match (unplaced.peek().copied(), placed.peek()) {
+            (Some(id), Some(Ok(next))) if id < *next => unplaced.next().map(Ok),
+            (Some(id), None) => unplaced.next_if_eq(&id).map(Ok),
+            (Some(_), Some(Ok(next))) => {
+                unplaced.next_if_eq(next);
+                placed.next()
+            }
+            _ => placed.next(),
+        })
     }
 
     /// Whether a delivery without a record may wait at an endpoint: its queue has not passed it.

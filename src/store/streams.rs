@@ -56,6 +56,8 @@ pub enum Stream<'a> {
     AnyOf(AnyOf<'a>),
     /// All ids of a range.
     Consecutive(Range<u128>),
+    /// These, which ascend.
+    Listed(Vec<u128>),
     /// The deliveries that were made with events, by the events' records.
     OfEvents(OfEvents<'a>),
     /// All that there may be in the blocks that hold something of a type: to be joined with an index.
@@ -72,6 +74,10 @@ impl<'a> Stream<'a> {
             Self::OfType(of_type) => of_type.at_or_below(bound),
             Self::OfEvents(of_events) => of_events.at_or_below(bound),
             Self::Consecutive(ids) => Ok(within(ids, bound)),
+            Self::Listed(ids) => {
+                ids.truncate(ids.partition_point(|id| *id <= bound));
+                Ok(ids.last().map_or(Look::End, |id| Look::Found(*id)))
+            }
         }
     }
 

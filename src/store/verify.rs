@@ -13,6 +13,7 @@ mod types;
 
 use std::{
     collections::HashMap,
+    ops::Range,
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -34,7 +35,7 @@ use super::{
     shared::EngineRows,
     stored::{Meta, Progress},
 };
-use crate::domain::ids::EndpointId;
+use crate::domain::ids::{EndpointId, EventKey};
 
 /// More findings than this are counted, not listed.
 const MOST_FINDINGS: usize = 10_000;
@@ -127,6 +128,8 @@ struct Check<'a> {
     /// Of each endpoint; `None`: it cannot be read.
     progress: HashMap<EndpointId, Option<Progress>>,
     counted: HashMap<EndpointId, Counted>,
+    /// Of events that are marked as such, the deliveries that are not in their queues yet.
+    unplaced: HashMap<EventKey, Range<u128>>,
     /// Of the rows that lead to events and deliveries.
     tally: Tally,
     types: Types,
@@ -152,6 +155,7 @@ impl<'a> Check<'a> {
             meta: None,
             progress: HashMap::new(),
             counted: HashMap::new(),
+            unplaced: HashMap::new(),
             tally: Tally::new(),
             types: Types::default(),
             expected_rows: 0,
@@ -161,6 +165,7 @@ impl<'a> Check<'a> {
 
     fn run(mut self) -> Report {
         self.meta_and_progress();
+        self.unplaced();
         self.events_and_deliveries();
         self.indexes();
         self.blocks_of_types();

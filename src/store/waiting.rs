@@ -32,7 +32,7 @@ impl Store {
             }
             // Ids tell the time, so most queues need not be read.
             let position = self.queue_position(*endpoint).as_u128();
-            let first = shared.ids_after(&keys::queue_of(*endpoint), position, durable).next().transpose()?;
+            let first = shared.queue(*endpoint, position, durable).next().transpose()?;
             let Some(first) = first.map(|id| DeliveryId::from_u128(id).minted_at()) else { continue };
             if oldest.is_none_or(|oldest| first <= oldest.plus(skew))
                 && let Some(delivery) = self.fresh(*endpoint, DeliveryId::MIN, 1)?.deliveries.first()

@@ -127,9 +127,9 @@ impl<'a> Work<'a> {
         reading::delivery(self, id)
     }
 
-    /// How many rows the batch has so far.
+    /// How many rows the batch has so far, or how many endpoints it changes, if these are more.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.len().max(self.endpoints.len())
     }
 
     /// Sets a row.

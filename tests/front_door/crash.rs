@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Receiver, Recorded, Server, until};
+use crate::support::{Api, Behaviour, Receiver, Recorded, Server, until};
 
 fn rounds() -> u64 {
     std::env::var("MYTHICHOOKS_CRASH_ROUNDS").map_or(15, |rounds| rounds.parse().unwrap())
@@ -121,9 +121,7 @@ fn a_kill_repeats_only_what_was_under_way() {
 #[test]
 fn an_attempt_under_way_is_repeated() {
     let mut server = Server::setup().schedule("1h").start();
-    let receiver = Receiver::start(|_, before| {
-        if before == 0 { crate::support::Behaviour::Hang } else { crate::support::Behaviour::from(200) }
-    });
+    let receiver = Receiver::start(|_, before| if before == 0 { Behaviour::Hang } else { Behaviour::from(200) });
     let api = server.admin();
     api.endpoint(&receiver.url());
     let event = api.event();
@@ -133,6 +131,40 @@ fn an_attempt_under_way_is_repeated() {
     server.admin().delivery_in(&event, "delivered");
     assert_eq!(receiver.count(), 2);
     assert_eq!(receiver.requests()[0].body, receiver.requests()[1].body);
+}
+
+/// The deliveries of an event to very many are written into their queues after they were sent: a server that never came
+/// to that finds them all the same, and what it looks at tells of them.
+#[test]
+fn a_kill_before_deliveries_are_in_their_queues_loses_none() {
+    const ENDPOINTS: usize = 300;
+    let mut server = Server::setup().schedule("1h").env("FAILPOINTS", "store::place=return").start();
+    let answers = Arc::new(AtomicBool::new(false));
+    let receiver = Receiver::start({
+        let answers = Arc::clone(&answers);
+        move |_, _| if answers.load(Ordering::SeqCst) { Behaviour::from(200) } else { Behaviour::Hang }
+    });
+    let api = server.admin();
+    let endpoints: Vec<Value> = (0..ENDPOINTS).map(|n| api.endpoint(&receiver.url_of(&format!("/{n}")))).collect();
+    let event = api.event();
+    receiver.wait_for(1);
+    server.kill();
+    server.verify_store();
+
+    let before = receiver.count();
+    answers.store(true, Ordering::SeqCst);
+    server.start_again();
+    let api = server.admin();
+    for endpoint in endpoints.iter().step_by(50) {
+        let found = api.list(&format!("/v1/deliveries?endpoint_id={}", endpoint["id"].as_str().unwrap()));
+        assert_eq!(found.iter().map(|found| &found["event_id"]).collect::<Vec<_>>(), [&json!(event)]);
+    }
+    until("none is pending", || api.list("/v1/deliveries?status=pending").is_empty());
+    let requests = receiver.requests();
+    let sent_to: HashSet<_> = requests[before..].iter().map(|request| &request.target).collect();
+    assert_eq!(sent_to.len(), ENDPOINTS);
+    server.kill();
+    server.verify_store();
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::support::server::{Setup, mythichooks};
 use crate::support::wait::until;
 use crate::support::{Api, Receiver, Server};
 
-const NEWEST: u64 = 4;
+const NEWEST: u64 = 5;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores").join(name)
@@ -174,6 +174,11 @@ fn format_4() {
     opens_whole(4);
 }
 
+#[test]
+fn format_5() {
+    opens_whole(5);
+}
+
 /// A backup is restored in this release's format, whichever it was made in.
 fn is_restored_whole(fixture: &str) {
     let setup = Server::setup().documented_schedule();
@@ -202,6 +207,11 @@ fn a_backup_of_format_3() {
 #[test]
 fn a_backup_of_format_4() {
     is_restored_whole("format-4");
+}
+
+#[test]
+fn a_backup_of_format_5() {
+    is_restored_whole("format-5");
 }
 
 /// The four places of a migration where a death leaves something else behind, and what that is.

@@ -48,7 +48,7 @@ pub enum Verdict {
 type Checked<T> = Result<T, String>;
 
 fn open(directory: &Path) -> Checked<Store> {
-    let options = Options { cache: CACHE, ..Options::default() };
+    let options = Options { cache: CACHE, placed_at_once: 1, ..Options::default() };
     Store::open(directory, options, Clock::start()).map_err(|error| error.to_string())
 }
 

@@ -12,6 +12,9 @@ pub fn describe(key: &[u8]) -> String {
         Row::Event(event) => format!("event {event}"),
         Row::Body(event) => format!("the body of event {event}"),
         Row::Recipients(event) => format!("the list of those that event {event} goes to"),
+        Row::Unplaced(event) => {
+            format!("the mark that the places of the deliveries of event {event} are to be written")
+        }
         Row::Delivery(id) => format!("delivery {id}"),
         Row::Attempt(id, number) => format!("attempt {number} of delivery {id}"),
         Row::Queue(endpoint, id) => format!("the place of delivery {id} in the log of endpoint {endpoint}"),

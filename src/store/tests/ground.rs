@@ -45,7 +45,7 @@ impl Ground {
 
     /// Opens the store; a commit that fails ends its writer.
     pub fn open(&self) -> Store {
-        let options = Options { cache: CACHE, ..Options::default() };
+        let options = Options { cache: CACHE, placed_at_once: 1, ..Options::default() };
         let directory = self.directory.path();
         let engine: Box<dyn Engine> = match &self.engine {
             On::Disk(kind) => {

@@ -11,7 +11,6 @@ use crate::{
     store::{
         StoreError,
         codec::CodecError,
-        delivery_rows::index_rows,
         engine::Entry,
         keys::{self, Row, kind},
         long,
@@ -214,7 +213,7 @@ impl<'a> Check<'a> {
                 Err(_) => {}
             },
         }
-        for index in index_rows(stored) {
+        for index in self.index_rows(stored) {
             self.tally.add(&index.key());
         }
         self.is_found_by_type(&row, &delivery.event_type, id.as_u128());

@@ -9,7 +9,6 @@ use super::{
 use crate::{
     domain::ids::{DeliveryId, EventKey},
     store::{
-        delivery_rows::index_rows,
         engine::Entry,
         keys::{self, Row, kind},
         reading, recipients,
@@ -78,7 +77,7 @@ impl Check<'_> {
     }
 
     fn missing_rows(&mut self, delivery: &Row, stored: &StoredDelivery) {
-        for index in index_rows(stored) {
+        for index in self.index_rows(stored) {
             let key = index.key();
             if self.tally.suspects(&key) && !self.exists(&index) {
                 let what = format!("there is no row for it: {}", keys::describe(&key));
@@ -149,7 +148,7 @@ impl Check<'_> {
     fn delivery_index(&mut self, id: DeliveryId, row: &Row) {
         match reading::delivery(&self.rows, id) {
             Ok(Some((stored, _))) => {
-                let says_so = index_rows(&stored).contains(row);
+                let says_so = self.index_rows(&stored).contains(row);
                 self.demand(says_so, row, "the delivery says otherwise");
             }
             Ok(None) => self.demand(false, row, "the delivery is missing"),

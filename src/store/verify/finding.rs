@@ -67,6 +67,7 @@ impl Group {
             | Row::Status(..)
             | Row::Code(..)
             | Row::Extra(..)
+            | Row::Unplaced(_)
             | Row::OfAccount(..)
             | Row::OfType(..)
             | Row::Block(_)

@@ -2,9 +2,11 @@
 
 use super::Check;
 use crate::store::{
+    delivery_rows::index_rows,
     keys::{self, Row, kind},
+    reading,
     scan::NamedRow,
-    stored::Link,
+    stored::{Link, StoredDelivery},
 };
 
 /// Their kinds, in the order of keys.
@@ -21,6 +23,35 @@ pub const KINDS: [u8; 9] = [
 ];
 
 impl Check<'_> {
+    /// The marks that stand for rows which are still to be written.
+    pub(super) fn unplaced(&mut self) {
+        let mut marks = self.cursor(kind::UNPLACED);
+        while let Some(NamedRow { row, entry, .. }) = marks.take(self) {
+            let Row::Unplaced(key) = row else { continue };
+            self.demand(entry.value.is_empty(), &row, "it has a value");
+            let deliveries = match reading::event(&self.rows, key) {
+                Ok(Some((stored, _))) => stored.deliveries(),
+                Ok(None) => {
+                    self.demand(false, &row, "the event is missing");
+                    continue;
+                }
+                // Named when the event's own row is read.
+                Err(_) => key.as_u128()..u128::MAX,
+            };
+            self.unplaced.insert(key, deliveries);
+        }
+    }
+
+    /// The rows that should lead to a delivery.
+    pub(super) fn index_rows(&self, stored: &StoredDelivery) -> Vec<Row> {
+        let mut rows = index_rows(stored);
+        let delivery = &stored.delivery;
+        if self.unplaced.get(&delivery.event_key).is_some_and(|ids| ids.contains(&delivery.id.as_u128())) {
+            rows.retain(|row| !matches!(row, Row::Queue(..)));
+        }
+        rows
+    }
+
     pub(super) fn indexes(&mut self) {
         for of_kind in KINDS {
             let mut cursor = self.cursor(of_kind);
