@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -142,6 +143,38 @@ fn a_full_disk_refuses_producers_delivers_and_recovers_by_itself() {
     }
     assert!(server.terminate().success());
     server.verify_store();
+}
+
+/// The log's disk is full, or its reader is gone: its lines are lost, and nothing else.
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let mut server = Server::start();
+    let receiver = Receiver::ok();
+    server.admin().endpoint(&receiver.url());
+    assert!(server.terminate().success());
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    for log in [full, File::from(OwnedFd::from(closed))] {
+        server.start_again_with_log(log);
+        let api = server.admin();
+        api.delivery_in(&api.event(), "delivered");
+        assert!(server.terminate().success());
+    }
+}
+
+/// The limit of a file's size is an error of the write like others.
+#[test]
+fn a_file_that_may_not_grow_ends_the_server_with_a_word() {
+    for engine in ["sled", "redb"] {
+        let mut server = Server::setup().args(["--engine", engine]).limit("-f 8192").start();
+        let api = server.admin();
+        let ended = (0..200).find(|number| post(&api, *number, 200_000).is_none_or(|answer| answer.status != 202));
+        assert!(ended.is_some(), "no file was too large");
+        assert_eq!(server.wait().code(), Some(1));
+        let log = server.log();
+        assert!(log.contains("the store failed") && log.contains("File too large"), "{log}");
+    }
 }
 
 fn output(command: &mut Command) -> Output {

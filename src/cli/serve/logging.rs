@@ -53,6 +53,9 @@ impl LogLevel {
 /// It was started before; a sentence that says so.
 pub(super) fn start(format: LogFormat, level: &LogLevel) -> Result<(), String> {
     let lines = fmt().with_env_filter(level.filter()?).with_writer(io::stderr).with_target(false);
+    // A line that cannot be written, on a full disk or into a closed pipe, is lost: to say so on the same standard error
+    // would panic, and the panic be logged.
+    let lines = lines.log_internal_errors(false);
     let started = match format {
         LogFormat::Text => {
             let colours = io::IsTerminal::is_terminal(&io::stderr());

@@ -39,6 +39,8 @@ pub struct Setup {
     disk: Option<Disk>,
     /// A file that the server sees as `/etc/hosts`, in a mount namespace of its own.
     hosts: Option<PathBuf>,
+    /// What `ulimit` is told before it starts.
+    limit: Option<String>,
 }
 
 impl Setup {
@@ -54,6 +56,7 @@ impl Setup {
             env: Vec::new(),
             disk: None,
             hosts: None,
+            limit: None,
         }
     }
 
@@ -120,6 +123,12 @@ impl Setup {
         self
     }
 
+    /// Starts under a limit of the shell's `ulimit`, as `-n 256`.
+    pub fn limit(mut self, limit: &str) -> Self {
+        self.limit = Some(limit.to_owned());
+        self
+    }
+
     /// The data directory is on a file system of its own, which only the server and `seen` see.
     pub fn disk(mut self, mount: &str) -> Self {
         fs::create_dir(self.data_dir()).unwrap();
@@ -139,9 +148,14 @@ impl Setup {
 
     /// The command line that `start` runs.
     pub fn command(&self) -> Command {
-        let mut command = match &self.hosts {
-            None => self.binary(),
-            Some(hosts) => {
+        let mut command = match (&self.hosts, &self.limit) {
+            (None, None) => self.binary(),
+            (None, Some(limit)) => {
+                let mut command = clean(Command::new("sh"));
+                command.arg("-c").arg(format!(r#"ulimit {limit} && exec "$0" "$@""#)).arg(BINARY);
+                command
+            }
+            (Some(hosts), _) => {
                 let mut command = clean(Command::new("unshare"));
                 command.args(["--mount", "--propagation", "private", "sh", "-c"]);
                 command.arg(r#"mount --bind "$0" /etc/hosts && exec "$@""#).arg(hosts).arg(BINARY);
@@ -165,6 +179,10 @@ impl Setup {
         self.root().join("log")
     }
 
+    fn open_log(&self) -> File {
+        File::options().create(true).append(true).open(self.log_file()).unwrap()
+    }
+
     fn listen_file(&self) -> PathBuf {
         self.root().join("listen")
     }
@@ -178,7 +196,7 @@ impl Setup {
     /// Returns when it listens; for listeners that `/readyz` cannot be asked on over plain HTTP.
     pub fn start_unprobed(self) -> Server {
         let mut server = Server { setup: self, child: None, base: String::new() };
-        server.spawn();
+        server.spawn(server.setup.open_log());
         server
     }
 }
@@ -202,7 +220,12 @@ impl Server {
 
     /// Starts the stopped server on its directory; returns when `/readyz` is 200.
     pub fn start_again(&mut self) {
-        self.spawn();
+        self.start_again_with_log(self.setup.open_log());
+    }
+
+    /// The same with its log in another place.
+    pub fn start_again_with_log(&mut self, log: File) {
+        self.spawn(log);
         let api = Api::new(&self.base, None);
         eventually("/readyz is 200", || {
             api.try_request("GET", "/readyz", &[], None).ok().filter(|answer| answer.status == 200)
@@ -210,11 +233,10 @@ impl Server {
     }
 
     /// Starts it; returns when it has told where it listens.
-    fn spawn(&mut self) {
+    fn spawn(&mut self, log: File) {
         assert!(self.child.is_none(), "it is running");
         let listen_file = self.setup.listen_file();
         let _ = fs::remove_file(&listen_file);
-        let log = File::options().create(true).append(true).open(self.setup.log_file()).unwrap();
         let mut command = self.setup.command();
         command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
         self.child = Some(command.spawn().unwrap());
