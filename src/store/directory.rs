@@ -98,7 +98,8 @@ pub fn create(directory: &Path, kind: EngineKind, cache: u64) -> Result<(), Open
 pub fn begin(directory: &Path) -> Result<PathBuf, OpenError> {
     let unfinished = directory.join(UNFINISHED);
     remove_unfinished(directory).map_err(io_at(&unfinished))?;
-    fs::create_dir(&unfinished).map_err(io_at(&unfinished))?;
+    // Secrets lie in it, and the directory around it may have been made by somebody else, for all to read.
+    DirBuilder::new().mode(0o700).create(&unfinished).map_err(io_at(&unfinished))?;
     Ok(unfinished)
 }
 

@@ -203,6 +203,17 @@ fn a_data_directory_is_made_with_those_above_it() {
     assert_eq!(mode & 0o777, 0o700, "only its owner may look into it");
 }
 
+/// Somebody made it beforehand, for all to read: secrets lie in the store.
+#[test]
+fn a_store_is_its_owners_alone_whoever_made_the_directory_around_it() {
+    let setup = Server::setup();
+    std::fs::create_dir(setup.data_dir()).unwrap();
+    std::fs::set_permissions(setup.data_dir(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let server = setup.start();
+    let mode = std::fs::metadata(server.setup.data_dir().join("store")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
 #[test]
 fn a_taken_port_is_a_clear_failure() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
