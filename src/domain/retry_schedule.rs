@@ -58,8 +58,15 @@ impl Default for RetrySchedule {
     }
 }
 
+/// The text of a schedule without waits. An empty text is none: it is rather a setting that was left out.
+const NO_WAITS: &str = "none";
+
+/// Waits separated by commas; `none` for a single attempt.
 impl fmt::Display for RetrySchedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(NO_WAITS);
+        }
         for (n, wait) in self.0.iter().enumerate() {
             write!(f, "{}{wait}", if n == 0 { "" } else { "," })?;
         }
@@ -71,7 +78,7 @@ impl FromStr for RetrySchedule {
     type Err = ScheduleError;
 
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
-        if text.is_empty() {
+        if text == NO_WAITS {
             return Self::new(Vec::new());
         }
         let waits: Result<Vec<HumanDuration>, DurationError> =
@@ -88,7 +95,9 @@ mod tests {
     fn the_text_of_a_schedule() {
         assert_eq!(RetrySchedule::default().to_string(), "5m,30m,2h,8h");
         assert_eq!("5m, 30m,2h,8h".parse(), Ok(RetrySchedule::default()));
-        assert_eq!("".parse::<RetrySchedule>().map(|s| s.waits().len()), Ok(0));
+        let single: RetrySchedule = "none".parse().unwrap();
+        assert_eq!((single.waits().len(), single.to_string()), (0, "none".to_owned()));
+        assert!("".parse::<RetrySchedule>().is_err());
         assert!("5m,,2h".parse::<RetrySchedule>().is_err());
         assert_eq!("31d".parse::<RetrySchedule>(), Err(ScheduleError::TooLong));
         assert_eq!("1s,".repeat(21).trim_end_matches(',').parse::<RetrySchedule>(), Err(ScheduleError::TooMany));

@@ -35,7 +35,7 @@ pub struct SettingsArgs {
     timeout: Option<HumanDuration>,
 
     /// The waits between attempts, like `5m,30m,2h,8h`; `none` for a single attempt
-    #[arg(long, value_name = "DURATIONS", value_parser = parse_schedule)]
+    #[arg(long, value_name = "DURATIONS")]
     retry_schedule: Option<RetrySchedule>,
 
     /// At most so many attempts under way at a time
@@ -88,19 +88,6 @@ impl SettingsArgs {
 
 fn schedule_value(schedule: &RetrySchedule) -> Value {
     schedule.waits().iter().map(|wait| Value::from(wait.to_string())).collect()
-}
-
-/// Waits separated by commas; `none` for a single attempt.
-fn parse_schedule(text: &str) -> Result<RetrySchedule, String> {
-    let waits = if text == "none" {
-        Vec::new()
-    } else {
-        text.split(',')
-            .map(|wait| wait.trim().parse::<HumanDuration>())
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string())?
-    };
-    RetrySchedule::new(waits).map_err(|error| error.to_string())
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
