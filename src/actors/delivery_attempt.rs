@@ -23,7 +23,7 @@ use crate::{
         request_headers::sent_headers,
         schedule::{AttemptTimes, RetrySchedule},
     },
-    outbound::{Destination, DestinationError, HttpTransport, OutboundRequest, Transport},
+    outbound::{Destination, DestinationError, HttpTransport, OutboundRequest, Shortage, Transport},
     store::{DueRow, Settled, Settlement, StoreError},
 };
 
@@ -109,6 +109,10 @@ pub(super) fn spawn(shared: &Arc<Shared>, slot: &Arc<Slot>, addressee: &Rc<Addre
             Ok(Err(error)) if error.is_lasting() => {
                 lease.slot.leases().hold(lease.delivery, still_fresh, lease.shared.clock.steady(), &error.to_string());
             }
+            Ok(Err(TurnError::Shortage(shortage))) => {
+                lease.shared.tell_shortage(&shortage);
+                lease.put_back_after_a_pause(still_fresh).await;
+            }
             Ok(Err(error)) => {
                 tracing::warn!(delivery = %lease.delivery, %error, "an attempt could not be made; trying again");
                 lease.put_back_after_a_pause(still_fresh).await;
@@ -128,6 +132,8 @@ enum TurnError {
     Store(#[from] StoreError),
     #[error("its event is not in the store")]
     NoEvent,
+    #[error(transparent)]
+    Shortage(#[from] Shortage),
 }
 
 impl TurnError {
@@ -158,7 +164,7 @@ async fn take_turn(lease: &Lease, turn: Turn) -> Result<Delivery, TurnError> {
         // Both were checked where they entered.
         let checked = |(name, value)| Some((header_name(name)?, HeaderValue::try_from(value).ok()?));
         let headers = headers.into_iter().filter_map(checked).collect();
-        let outcome = send(lease, headers, &body).await;
+        let outcome = send(lease, headers, &body).await?;
         let times = AttemptTimes { started, finished: clock.steady(), finished_wall: clock.wall() };
         let attempt = Attempt { number: 0, trigger, started_at, outcome: Arc::new(outcome) };
         // The secret may have been rotated while the attempt was under way.
@@ -200,12 +206,18 @@ async fn act_on(lease: &Lease, endpoint: &Endpoint, attempt: &Attempt, generatio
     }
 }
 
-async fn send(lease: &Lease, headers: Vec<(HeaderName, HeaderValue)>, body: &EventBody) -> Outcome {
-    let mut cut_off = lease.shared.cut_off.subscribe();
+async fn send(lease: &Lease, headers: Vec<(HeaderName, HeaderValue)>, body: &EventBody) -> Result<Outcome, Shortage> {
     let destination = match &lease.addressee.destination {
         Ok(destination) => Rc::clone(destination),
         Err(error) => {
-            return without_answer(ErrorKind::Protocol, format!("the endpoint's URL cannot be used: {error}"));
+            let message = format!("the endpoint's URL cannot be used: {error}");
+            return Ok(Outcome {
+                duration: Duration::ZERO,
+                timing: Timing::default(),
+                remote_addr: None,
+                response: None,
+                error: Some(AttemptError { kind: ErrorKind::Protocol, message }),
+            });
         }
     };
     let request = OutboundRequest {
@@ -213,24 +225,11 @@ async fn send(lease: &Lease, headers: Vec<(HeaderName, HeaderValue)>, body: &Eve
         headers,
         body: body.bytes().clone(),
         timeout: lease.addressee.effective.timeout.get(),
+        cut_off: lease.shared.cut_off.subscribe(),
     };
     let transport = transport(&lease.shared);
     // A future of some kilobytes: in a box it is not copied with each of those around it.
-    let sending = Box::pin(transport.send(request));
-    tokio::select! {
-        outcome = sending => outcome,
-        _ = cut_off.wait_for(|cut| *cut) => without_answer(ErrorKind::Interrupted, "the server was stopped".to_owned()),
-    }
-}
-
-fn without_answer(kind: ErrorKind, message: String) -> Outcome {
-    Outcome {
-        duration: Duration::ZERO,
-        timing: Timing::default(),
-        remote_addr: None,
-        response: None,
-        error: Some(AttemptError { kind, message }),
-    }
+    Box::pin(transport.send(request)).await
 }
 
 /// Writes an attempt down, and does not give up while the store may recover: what was sent must be known.

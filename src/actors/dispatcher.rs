@@ -153,6 +153,8 @@ impl Dispatcher {
             }
             let Some(place) = self.shared.capacity.take(leases.count() == 0) else {
                 self.pace.give_back();
+                // One of its own attempts is under way, and is soon over where only others hang.
+                leases.wait_for_end();
                 return Plan::After(PAUSE);
             };
             // Looked at with the place taken: who stops waits for the places that are taken.

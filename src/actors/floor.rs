@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::endpoint::EndpointDefaults,
-    outbound,
+    outbound::{self, Shortage},
     store::{Store, StoreError},
 };
 
@@ -75,11 +75,25 @@ pub(super) struct Shared {
     pub(super) stopping: AtomicBool,
     /// Becomes true when attempts under way are to be cut off.
     pub(super) cut_off: watch::Sender<bool>,
+    /// When the log was told last that this machine lacks something, in milliseconds of the steady clock.
+    shortage_told: AtomicI64,
 }
+
+/// The log is told of a shortage no more often than this: each attempt that waits for it meets it.
+const BETWEEN_SHORTAGES: i64 = 10_000;
 
 impl Shared {
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Attempts that could not be made wait.
+    pub(super) fn tell_shortage(&self, shortage: &Shortage) {
+        let now = self.clock.steady().as_millis();
+        let told = |last: i64| (now.saturating_sub(last) >= BETWEEN_SHORTAGES).then_some(now);
+        if self.shortage_told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, told).is_ok() {
+            tracing::warn!(%shortage, "attempts wait until this machine has what they need");
+        }
     }
 }
 
@@ -119,6 +133,7 @@ impl Actors {
             supervisor: OnceLock::new(),
             stopping: AtomicBool::new(false),
             cut_off: watch::Sender::new(false),
+            shortage_told: AtomicI64::new(i64::MIN),
             settings,
         });
         shared.store.observe(Arc::new(Waking::new(Arc::clone(&shared))));

@@ -31,7 +31,9 @@ pub(super) async fn open(
 ) -> Result<Opened, Failure> {
     let socket = connect(address, progress).await.map_err(|error| {
         let message = format!("no connection to {host} at {address}: {error}");
-        Failure::Unreachable(AttemptError { kind: ErrorKind::Connect, message })
+        Failure::of_io(&error, message, |message| {
+            Failure::Unreachable(AttemptError { kind: ErrorKind::Connect, message })
+        })
     })?;
     let Some(config) = config else { return Ok(Opened::Http1(Socket::Plain(socket))) };
     let insecure = |why: String| Failure::new(ErrorKind::Tls, format!("no secure connection to {address}: {why}"));

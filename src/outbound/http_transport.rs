@@ -5,14 +5,14 @@ use std::{cell::RefCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Ins
 use url::Host;
 
 use super::{
-    Destination, OutboundRequest, Resolve, Shared, SystemResolver, Transport,
+    Destination, OutboundRequest, Resolve, Shared, Shortage, SystemResolver, Transport,
     connect::{self, Opened},
     http1::{self, Afterwards},
     http2::Http2,
     pool::{Link, Place, Pool},
     progress::{Failure, Progress},
 };
-use crate::domain::attempt::{ErrorKind, Outcome};
+use crate::domain::attempt::{AttemptError, ErrorKind, Outcome};
 
 /// Ends a sentence that names a forbidden address.
 const CLOSED: &str = "where this server does not send (see --allow-network)";
@@ -51,7 +51,7 @@ impl<R: Clone> Clone for HttpTransport<R> {
 }
 
 impl<R: Resolve> Transport for HttpTransport<R> {
-    async fn send(&self, request: OutboundRequest) -> Outcome {
+    async fn send(&self, request: OutboundRequest) -> Result<Outcome, Shortage> {
         let progress = Progress::new();
         let attempt = Attempt {
             transport: self,
@@ -61,15 +61,23 @@ impl<R: Resolve> Transport for HttpTransport<R> {
             link: RefCell::default(),
         };
         let run = pin!(attempt.run());
-        let result = tokio::time::timeout(request.timeout, run).await;
+        let mut cut_off = request.cut_off.clone();
+        let result = tokio::select! {
+            result = tokio::time::timeout(request.timeout, run) => result,
+            // Who sends may be gone before it is told to end.
+            Ok(_) = cut_off.wait_for(|cut| *cut) => {
+                let message = "the server was stopped".to_owned();
+                Ok(Err(Failure::Final(AttemptError { kind: ErrorKind::Interrupted, message })))
+            }
+        };
         let error = match result {
-            Ok(result) => result.err().map(Failure::into_error),
+            Ok(result) => result.err().map(Failure::into_error).transpose()?,
             Err(_) => Some(progress.deadline(&request.destination.host, request.timeout)),
         };
         if error.is_some() {
             attempt.retire();
         }
-        progress.outcome(error)
+        Ok(progress.outcome(error))
     }
 }
 
@@ -121,8 +129,10 @@ impl<R: Resolve> Attempt<'_, R> {
             Host::Domain(name) => {
                 let found = shared.lanes.look_up(&self.transport.resolver, name, port).await;
                 self.progress.looked_up();
-                found
-                    .map_err(|error| Failure::new(ErrorKind::Dns, format!("{host} could not be looked up: {error}")))?
+                found.map_err(|error| {
+                    let message = format!("{host} could not be looked up: {error}");
+                    Failure::of_io(&error, message, |message| Failure::new(ErrorKind::Dns, message))
+                })?
             }
         };
         let mut addresses: Vec<SocketAddr> = Vec::with_capacity(found.len());
@@ -189,7 +199,12 @@ impl<R: Resolve> Attempt<'_, R> {
 
     async fn connect(&self, link: &Link) -> Result<Opened, Failure> {
         let config = link.place.https.then_some(&self.transport.shared.tls);
-        connect::open(link.place.address, &self.destination.host, config, self.progress).await
+        let open = || connect::open(link.place.address, &self.destination.host, config, self.progress);
+        match open().await {
+            // Connections that only wait have what this one needs.
+            Err(Failure::Shortage(_)) if self.transport.pool.let_idle_go() => open().await,
+            opened => opened,
+        }
     }
 
     fn no_address(&self) -> Failure {

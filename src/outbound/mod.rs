@@ -28,6 +28,7 @@ use std::{future::Future, net::IpAddr, path::PathBuf, rc::Rc, sync::Arc, time::D
 use bytes::Bytes;
 pub use http::header::{HeaderName, HeaderValue};
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 pub use self::{
     destination::{Destination, DestinationError},
@@ -67,6 +68,10 @@ pub struct OutboundRequest {
     pub body: Bytes,
     /// Over the whole attempt, from look-up to the last byte.
     pub timeout: Duration,
+    /// Becomes true when the attempt is to end as [`ErrorKind::Interrupted`].
+    ///
+    /// [`ErrorKind::Interrupted`]: crate::domain::attempt::ErrorKind::Interrupted
+    pub cut_off: watch::Receiver<bool>,
 }
 
 impl std::fmt::Debug for OutboundRequest {
@@ -75,10 +80,18 @@ impl std::fmt::Debug for OutboundRequest {
     }
 }
 
+/// This machine lacks what a connection needs, such as a free file descriptor: a sentence that says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Shortage(String);
+
 /// Sends requests. A transport belongs to one thread.
 pub trait Transport {
-    /// Makes one attempt. Never fails: what went wrong is in the outcome. Dropping the future ends the attempt.
-    fn send(&self, request: OutboundRequest) -> impl Future<Output = Outcome>;
+    /// Makes one attempt. What went wrong with it is in the outcome. Dropping the future ends the attempt.
+    ///
+    /// # Errors
+    /// There was no attempt, by no fault of the receiver's.
+    fn send(&self, request: OutboundRequest) -> impl Future<Output = Result<Outcome, Shortage>>;
 }
 
 /// What the transports of all threads have in common; made once.

@@ -107,6 +107,12 @@ impl Pool {
         });
     }
 
+    /// Closes all connections that wait for another request; whether there were any.
+    pub(super) fn let_idle_go(&self) -> bool {
+        let links = self.links.borrow();
+        links.values().map(|link| link.idle.take().len()).sum::<usize>() > 0
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.links.borrow().len()

@@ -3,11 +3,14 @@
 
 use std::{
     cell::{Cell, RefCell},
+    io,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use super::answer_head::AnswerHead;
+use rustix::io::Errno;
+
+use super::{Shortage, answer_head::AnswerHead};
 use crate::domain::attempt::{AttemptError, ErrorKind, Outcome, Response, Timing, is_success};
 
 /// Where an attempt is.
@@ -31,6 +34,8 @@ pub(super) enum Failure {
     Stale(AttemptError),
     /// The attempt failed.
     Final(AttemptError),
+    /// There was none.
+    Shortage(Shortage),
 }
 
 impl Failure {
@@ -39,10 +44,21 @@ impl Failure {
         Self::Final(AttemptError { kind, message })
     }
 
-    /// For the log.
-    pub(super) fn into_error(self) -> AttemptError {
+    /// What is lacking here, if that is what the system says; else an attempt's failure by `or`.
+    pub(super) fn of_io(error: &io::Error, message: String, or: impl FnOnce(String) -> Self) -> Self {
+        let is_ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        if Errno::from_io_error(error).is_some_and(|error| is_ours.contains(&error)) {
+            Self::Shortage(Shortage(message))
+        } else {
+            or(message)
+        }
+    }
+
+    /// For the log, unless there was no attempt.
+    pub(super) fn into_error(self) -> Result<AttemptError, Shortage> {
         match self {
-            Self::Unreachable(error) | Self::Stale(error) | Self::Final(error) => error,
+            Self::Unreachable(error) | Self::Stale(error) | Self::Final(error) => Ok(error),
+            Self::Shortage(shortage) => Err(shortage),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::api::attempts;
 use crate::support::{Api, Behaviour, Receiver, Recorded, Server, until};
 
 fn rounds() -> u64 {
@@ -165,6 +166,32 @@ fn a_kill_before_deliveries_are_in_their_queues_loses_none() {
     assert_eq!(sent_to.len(), ENDPOINTS);
     server.kill();
     server.verify_store();
+}
+
+/// A second signal cuts off what is under way: the log tells how far it came.
+#[test]
+fn an_attempt_that_a_stop_cut_off_tells_how_far_it_came() {
+    let mut server = Server::setup().schedule("1h").start();
+    let answers = Arc::new(AtomicBool::new(false));
+    let receiver = Receiver::start({
+        let answers = Arc::clone(&answers);
+        move |_, _| if answers.load(Ordering::SeqCst) { Behaviour::from(200) } else { Behaviour::Hang }
+    });
+    let api = server.admin();
+    api.endpoint(&receiver.url());
+    let event = api.event();
+    receiver.wait_for(1);
+    server.signal(rustix::process::Signal::TERM);
+    until("it stops", || server.log().contains("stopping: no new work"));
+    assert!(server.terminate().success());
+    answers.store(true, Ordering::SeqCst);
+    server.start_again();
+    let delivery = server.admin().delivery_in(&event, "delivered");
+    let cut_off = &attempts(&delivery)[0];
+    assert_eq!(cut_off["error"]["kind"], "interrupted", "{cut_off}");
+    assert_eq!(cut_off["remote_addr"], receiver.address.to_string());
+    assert!(cut_off["duration_ms"].as_u64() > Some(0), "{cut_off}");
+    assert!(cut_off["timing"]["connect_ms"].is_number(), "{cut_off}");
 }
 
 #[test]

@@ -45,6 +45,54 @@ fn a_healthy_receiver_is_done_while_the_others_hang() {
     assert_eq!(hung.count(), hung.open(), "no hung attempt has ended");
 }
 
+/// Far fewer files may be open than attempts could be under way: these have to leave some for others.
+#[test]
+fn hung_receivers_leave_files_for_the_healthy_one_and_the_api() {
+    let setup = Server::setup().schedule("1h").args(["--request-timeout", "60s"]).limit("-n 256");
+    let server = setup.start();
+    let api = server.admin();
+    let hung = Receiver::start(|_, _| Behaviour::Hang);
+    for _ in 0..40 {
+        api.endpoint_with(&hung.url(), &json!({"account": "hung"}));
+    }
+    let healthy = Receiver::ok();
+    api.endpoint_with(&healthy.url(), &json!({"account": "well"}));
+    post(&api, "hung", 8);
+    until("each has an attempt under way, and some have more", || hung.open() > 60);
+    post(&api, "well", 200);
+    until("all are delivered", || in_status(&api, "well", "delivered").len() == 200);
+    for delivery in in_status(&api, "well", "delivered") {
+        assert_eq!(delivery["attempts_made"], 1, "{delivery}");
+    }
+    assert_eq!(api.get("/healthz").status, 200);
+    let log = server.log();
+    assert!(log.contains("the limit of open files allows for fewer attempts under way asked=10000"), "{log}");
+}
+
+/// More endpoints hang than files may be open, each with the one attempt that it may always have. What cannot be sent
+/// for want of a file was not tried.
+#[test]
+fn an_attempt_without_a_file_to_be_had_waits_and_does_not_count() {
+    let setup = Server::setup().schedule("1h").args(["--request-timeout", "2s"]).limit("-n 160");
+    let server = setup.start();
+    let api = server.admin();
+    let hung = Receiver::start(|_, _| Behaviour::Hang);
+    for _ in 0..200 {
+        api.endpoint_with(&hung.url(), &json!({"account": "hung"}));
+    }
+    post(&api, "hung", 1);
+    until("it runs out of files", || server.log().contains("Too many open files"));
+    until("all had their turn", || {
+        in_status(&api, "hung", "pending").iter().filter(|delivery| delivery["attempts_made"] == 1).count() == 200
+    });
+    for delivery in in_status(&api, "hung", "pending") {
+        let delivery = api.get(&format!("/v1/deliveries/{}", id(&delivery))).expect(200);
+        assert_eq!(attempts(&delivery)[0]["error"]["kind"], "timeout", "{delivery}");
+    }
+    let told = server.log().matches("attempts wait until this machine has what they need").count();
+    assert!((1..=5).contains(&told), "told {told} times");
+}
+
 /// Many hung endpoints, each up to its limit: 600 attempts that do not end.
 #[test]
 fn no_number_of_hung_endpoints_uses_up_what_the_healthy_one_needs() {

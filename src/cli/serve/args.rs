@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::{
     super::{data_dir::default_data_dir, listen::is_address},
     logging::LogLevel,
+    open_files::Shares,
 };
 use crate::{
     actors,
@@ -45,7 +46,7 @@ pub struct ServeArgs {
     /// A file with the first admin token [default: systemd's credential `admin-token`, else made at the first start]
     #[arg(long, env = "MYTHICHOOKS_ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
-    /// The waits between the starts of attempts
+    /// The waits between the starts of attempts; `none` for a single attempt
     #[arg(long, env = "MYTHICHOOKS_RETRY_SCHEDULE", value_name = "WAITS", default_value_t = RetrySchedule::default())]
     retry_schedule: RetrySchedule,
     /// How long an attempt may take in all
@@ -131,7 +132,17 @@ impl ServeArgs {
         }
     }
 
-    pub(super) fn actor_settings(&self) -> actors::Settings {
+    /// How many serve and deliver.
+    pub(super) fn threads(&self) -> usize {
+        self.workers + self.delivery_threads
+    }
+
+    pub(super) fn actor_settings(&self, shares: Shares) -> actors::Settings {
+        let asked = usize::try_from(self.max_attempts).unwrap_or(usize::MAX);
+        if asked > shares.attempts {
+            let allowed = shares.attempts;
+            tracing::warn!(asked, allowed, "the limit of open files allows for fewer attempts under way");
+        }
         actors::Settings {
             defaults: EndpointDefaults {
                 timeout: self.request_timeout,
@@ -140,7 +151,7 @@ impl ServeArgs {
             },
             retention: self.retention.get(),
             threads: self.delivery_threads,
-            capacity: usize::try_from(self.max_attempts).unwrap_or(usize::MAX),
+            capacity: asked.min(shares.attempts),
         }
     }
 

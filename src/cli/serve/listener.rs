@@ -25,6 +25,9 @@ use crate::http::{Api, configure};
 /// Requests under way get so many seconds when the server stops.
 const REQUEST_GRACE_SECONDS: u64 = 5;
 
+/// Connections that one worker has, at most.
+const MOST_CONNECTIONS: usize = 25_600;
+
 /// Why the API cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -122,14 +125,20 @@ fn tls_config(cert: &Path, key: &Path) -> Result<ServerConfig, ListenError> {
     })
 }
 
-/// Serves the API; the server, and the address as a client would name it.
+/// Serves the API over at most so many connections; the server, and the address as a client would name it.
 ///
 /// # Errors
 /// The runtime does not take the socket.
-pub(super) fn start(bound: Bound, api: &Api, workers: usize) -> Result<(Server, String), ListenError> {
+pub(super) fn start(
+    bound: Bound,
+    api: &Api,
+    workers: usize,
+    connections: usize,
+) -> Result<(Server, String), ListenError> {
     let api = api.clone();
     let server = HttpServer::new(move || App::new().configure(configure(api.clone())))
         .workers(workers)
+        .max_connections((connections / workers).clamp(1, MOST_CONNECTIONS))
         .backlog(4_096)
         .keep_alive(Duration::from_secs(75))
         .client_request_timeout(Duration::from_secs(10))

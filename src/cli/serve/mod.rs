@@ -4,6 +4,7 @@
 mod args;
 mod listener;
 mod logging;
+mod open_files;
 mod signals;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
 use actix_web::dev::ServerHandle;
 
 pub use self::args::ServeArgs;
+use self::open_files::Shares;
 use crate::{
     actors::{Actors, ActorsError},
     clock::Clock,
@@ -81,7 +83,7 @@ impl ServeError {
 /// See [`ServeError`].
 pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     logging::start(args.log_format, &args.log_level).map_err(ServeError::Settings)?;
-    raise_file_limit();
+    let shares = open_files::share_out(args.threads());
     let clock = Clock::start();
     let given_token = read_given_token(args)?;
     let portal_logo = read_portal_logo(args)?;
@@ -89,34 +91,29 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
     let store = Store::open(&args.data_dir, args.store_options(), clock.clone())?;
-    let served = actix_rt::System::new().block_on(serve(
-        args,
-        given_token,
-        api_settings(args, portal_logo),
-        clock,
-        &store,
-        outbound,
-        bound,
-    ));
+    let prepared = Prepared { given_token, settings: api_settings(args, portal_logo), outbound, bound, shares };
+    let served = actix_rt::System::new().block_on(serve(args, prepared, clock, &store));
     store.close();
     served
 }
 
-async fn serve(
-    args: &ServeArgs,
+/// What was found to be usable before anything runs.
+struct Prepared {
     given_token: Option<TokenText>,
     settings: http::Settings,
-    clock: Clock,
-    store: &Store,
     outbound: Arc<outbound::Shared>,
     bound: listener::Bound,
-) -> Result<(), ServeError> {
+    shares: Shares,
+}
+
+async fn serve(args: &ServeArgs, prepared: Prepared, clock: Clock, store: &Store) -> Result<(), ServeError> {
+    let Prepared { given_token, settings, outbound, bound, shares } = prepared;
     let signals = signals::Signals::new()?;
-    let actors = Actors::start(store.clone(), clock.clone(), outbound, args.actor_settings())?;
+    let actors = Actors::start(store.clone(), clock.clone(), outbound, args.actor_settings(shares))?;
     let served = async {
         let api = Api::load(store.clone(), clock, actors.registry(), actors.live(), settings)?;
         install_admin_token(args, given_token, &api).await?;
-        serve_api(args, &actors, &api, bound, signals).await
+        serve_api(args, &actors, &api, (bound, shares), signals).await
     };
     let served = served.await;
     if served.is_err() {
@@ -133,11 +130,11 @@ async fn serve_api(
     args: &ServeArgs,
     actors: &Actors,
     api: &Api,
-    bound: listener::Bound,
+    (bound, shares): (listener::Bound, Shares),
     mut signals: signals::Signals,
 ) -> Result<(), ServeError> {
     let listen_file = args.listen_file.clone();
-    let (server, address) = listener::start(bound, api, args.workers)?;
+    let (server, address) = listener::start(bound, api, args.workers, shares.api)?;
     if let Some(path) = listen_file {
         write_whole(&path, &address)
             .map_err(|error| ServeError::Settings(format!("--listen-file {}: {error}", path.display())))?;
@@ -250,15 +247,5 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 fn notify_service_manager(state: sd_notify::NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(false, &[state]) {
         tracing::warn!(%error, "the service manager could not be notified");
-    }
-}
-
-/// Each connection needs a file descriptor; the soft limit of many systems is for programs that use `select`.
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit of open files could not be raised");
     }
 }

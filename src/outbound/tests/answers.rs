@@ -176,7 +176,7 @@ async fn an_answer_before_the_request_is_taken_in_counts() {
     for _ in 0..2 {
         let mut request = request(&format!("http://{address}/"), SHORT * 10);
         request.body = vec![b'x'; 20_000_000].into();
-        let outcome = transport.send(request).await;
+        let outcome = transport.send(request).await.unwrap();
         assert_eq!((code(&outcome), body(&outcome)), (413, "big"));
     }
     assert_eq!(*seen.lock().unwrap(), ["0", "1"], "a connection with half a request on it is not used again");
@@ -192,7 +192,7 @@ async fn a_receiver_that_refuses_and_closes_is_heard() {
     for round in 0..20 {
         let mut request = request(&format!("http://{address}/"), LONG);
         request.body = vec![b'x'; 5_000_000].into();
-        let outcome = transport(settings()).send(request).await;
+        let outcome = transport(settings()).send(request).await.unwrap();
         assert_eq!((code(&outcome), body(&outcome)), (401, "no"), "round {round}");
     }
 }
@@ -222,7 +222,7 @@ async fn answered_early(answers: impl Fn(&mut TcpStream, usize) -> usize + Send 
     });
     let mut request = request(&format!("http://{address}/"), LONG);
     request.body = vec![b'x'; LARGE].into();
-    let outcome = transport(settings()).send(request).await;
+    let outcome = transport(settings()).send(request).await.unwrap();
     (outcome, receiver.recv_timeout(LONG).unwrap())
 }
 
@@ -278,7 +278,7 @@ async fn who_takes_an_event_and_does_not_read_it_has_not_taken_it() {
     });
     let mut request = request(&format!("http://{address}/"), SHORT);
     request.body = vec![b'x'; LARGE].into();
-    let outcome = transport(settings()).send(request).await;
+    let outcome = transport(settings()).send(request).await.unwrap();
     assert_eq!(kind(&outcome), Some(ErrorKind::Timeout));
     assert!(message(&outcome).contains("did not take the request to its end"), "{}", message(&outcome));
     assert_eq!(outcome.response.unwrap().code, 204);

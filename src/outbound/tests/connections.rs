@@ -159,10 +159,10 @@ async fn the_next_address_is_tried_when_one_does_not_answer() {
     let resolver = Prepared::new([vec![nobody, address]]);
     let transport = prepared(settings(), &resolver);
     let url = format!("http://hooks.example:{}/", address.port());
-    let first = transport.send(request(&url, LONG)).await;
+    let first = transport.send(request(&url, LONG)).await.unwrap();
     assert_eq!((code(&first), first.remote_addr), (200, Some(address)));
     // The address that is held comes first, though it is second in the answer.
-    let second = transport.send(request(&url, LONG)).await;
+    let second = transport.send(request(&url, LONG)).await.unwrap();
     assert_eq!((second.timing.connect, second.remote_addr), (None, Some(address)));
     assert_eq!(resolver.asked.borrow().len(), 2, "one look-up an attempt");
 }
@@ -182,7 +182,7 @@ async fn a_kept_connection_is_pinned_to_the_address_that_was_checked() {
     let transport = prepared(settings(), &resolver);
     let url = format!("http://hooks.example:{}/", old.port());
     for (code_expected, address) in [(200, old), (201, new), (200, old)] {
-        let outcome = transport.send(request(&url, LONG)).await;
+        let outcome = transport.send(request(&url, LONG)).await.unwrap();
         assert_eq!((code(&outcome), outcome.remote_addr), (code_expected, Some(address)));
     }
     assert_eq!(old_seen.lock().unwrap().len(), 2);
@@ -206,14 +206,14 @@ async fn links_are_bounded_and_the_least_used_goes_first() {
     let transport = prepared(settings(), &Prepared::new([vec![address]]));
     let url = |at: usize| format!("http://hooks-{at}.example:{}/", address.port());
     for at in 0..260 {
-        assert_eq!(code(&transport.send(request(&url(at), LONG)).await), 200);
+        assert_eq!(code(&transport.send(request(&url(at), LONG)).await.unwrap()), 200);
         assert!(transport.pool().len() <= 256);
     }
     assert_eq!(transport.pool().len(), 256);
     let connections = |seen: &Seen| seen.lock().unwrap().last().unwrap().parse::<usize>().unwrap();
     assert_eq!(connections(&seen), 259, "each name has a connection of its own");
-    assert_eq!(transport.send(request(&url(259), LONG)).await.timing.connect, None, "kept");
-    assert!(transport.send(request(&url(0), LONG)).await.timing.connect.is_some(), "let go");
+    assert_eq!(transport.send(request(&url(259), LONG)).await.unwrap().timing.connect, None, "kept");
+    assert!(transport.send(request(&url(0), LONG)).await.unwrap().timing.connect.is_some(), "let go");
 }
 
 #[actix_web::test]

@@ -13,7 +13,7 @@ fn timed_out(outcome: &Outcome, says: &str) {
 #[actix_web::test]
 async fn in_the_look_up() {
     let resolver = Prepared::new([vec![]]);
-    let outcome = prepared(settings(), &resolver).send(request("http://hangs.example/", SHORT)).await;
+    let outcome = prepared(settings(), &resolver).send(request("http://hangs.example/", SHORT)).await.unwrap();
     timed_out(&outcome, "looking up hangs.example");
     assert_eq!((outcome.timing, outcome.remote_addr), (Timing::default(), None));
 }
@@ -25,7 +25,7 @@ async fn in_the_connection() {
     let address = listener.local_addr().unwrap();
     let _fill: Vec<_> =
         (0..64).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok()).collect();
-    let outcome = transport(settings()).send(request(&format!("http://{address}/"), SHORT)).await;
+    let outcome = transport(settings()).send(request(&format!("http://{address}/"), SHORT)).await.unwrap();
     timed_out(&outcome, "no connection to 127.0.0.1");
     assert_eq!((outcome.timing.connect, outcome.remote_addr), (None, None));
 }
@@ -46,7 +46,7 @@ async fn an_address_that_swallows_leaves_time_for_the_next() {
         (0..64).map_while(|_| TcpStream::connect_timeout(&hole, Duration::from_millis(50)).ok()).collect();
     let (answers, _) = serve_bytes(OK);
     let resolver = Prepared::new([vec![hole, answers]]);
-    let outcome = prepared(settings(), &resolver).send(request("http://hooks.example/", SHORT * 4)).await;
+    let outcome = prepared(settings(), &resolver).send(request("http://hooks.example/", SHORT * 4)).await.unwrap();
     assert_eq!((code(&outcome), outcome.remote_addr), (200, Some(answers)));
 }
 
@@ -55,7 +55,7 @@ async fn in_the_handshake() {
     let address = serve(|mut stream, _| {
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let outcome = transport(settings()).send(request(&format!("https://{address}/"), SHORT)).await;
+    let outcome = transport(settings()).send(request(&format!("https://{address}/"), SHORT)).await.unwrap();
     timed_out(&outcome, "TLS handshake");
     assert!(outcome.timing.connect.is_some() && outcome.timing.tls.is_none());
 }
@@ -74,7 +74,7 @@ async fn before_the_head_and_the_connection_is_not_used_again() {
         notes.lock().unwrap().push(format!("{number} closed"));
     });
     let transport = transport(settings());
-    let outcome = transport.send(request(&format!("http://{address}/"), SHORT)).await;
+    let outcome = transport.send(request(&format!("http://{address}/"), SHORT)).await.unwrap();
     timed_out(&outcome, "no answer");
     assert_eq!((outcome.remote_addr, outcome.response.as_ref()), (Some(address), None));
     assert_eq!(code(&post(&transport, address).await), 200);
@@ -97,7 +97,7 @@ async fn in_a_head_and_in_a_body_that_drip() {
                 thread::sleep(Duration::from_millis(10));
             }
         });
-        let outcome = transport(settings()).send(request(&format!("http://{address}/"), SHORT)).await;
+        let outcome = transport(settings()).send(request(&format!("http://{address}/"), SHORT)).await.unwrap();
         timed_out(&outcome, if has_head { "did not end" } else { "no answer" });
         assert_eq!(outcome.response.is_some(), has_head);
         if has_head {
@@ -116,7 +116,7 @@ async fn while_the_request_is_not_taken_in() {
     });
     let mut request = request(&format!("http://{address}/"), SHORT);
     request.body = vec![b'x'; 20_000_000].into();
-    timed_out(&transport(settings()).send(request).await, "no answer");
+    timed_out(&transport(settings()).send(request).await.unwrap(), "no answer");
 }
 
 #[actix_web::test]
@@ -130,7 +130,7 @@ async fn a_slow_receiver_does_not_keep_the_others_waiting() {
     let waiting: Vec<_> = (0..50)
         .map(|_| {
             let hung = hung.clone();
-            actix_rt::spawn(async move { hung.send(request(&format!("http://{slow}/"), LONG)).await })
+            actix_rt::spawn(async move { hung.send(request(&format!("http://{slow}/"), LONG)).await.unwrap() })
         })
         .collect();
     for _ in 0..20 {

@@ -105,12 +105,13 @@ fn request(url: &str, timeout: Duration) -> OutboundRequest {
         ],
         body: Bytes::from_static(b"{\"id\":\"evt_1\"}"),
         timeout,
+        cut_off: tokio::sync::watch::channel(false).1,
     }
 }
 
 /// One attempt at a path of a server on loopback.
 async fn post(transport: &impl Transport, address: SocketAddr) -> Outcome {
-    transport.send(request(&format!("http://{address}/hooks"), LONG)).await
+    transport.send(request(&format!("http://{address}/hooks"), LONG)).await.unwrap()
 }
 
 #[track_caller]

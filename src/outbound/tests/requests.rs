@@ -30,7 +30,7 @@ fn head_lines(request: &str) -> Vec<String> {
 #[actix_web::test]
 async fn the_request_has_the_given_headers_and_no_other() {
     let (address, seen) = serve_bytes(OK);
-    let outcome = transport(settings()).send(request(&format!("http://{address}/a/b?c=d%20e"), LONG)).await;
+    let outcome = transport(settings()).send(request(&format!("http://{address}/a/b?c=d%20e"), LONG)).await.unwrap();
     assert_eq!((code(&outcome), body(&outcome)), (200, "ok"));
     let seen = seen.lock().unwrap();
     assert!(seen[0].ends_with("\r\n\r\n{\"id\":\"evt_1\"}"));
@@ -55,7 +55,7 @@ async fn values_given_twice_are_sent_twice_and_the_host_is_the_names() {
     for value in ["1", "2"] {
         request.headers.push((HeaderName::from_static("x-twice"), HeaderValue::from_static(value)));
     }
-    assert_eq!(code(&prepared(settings(), &resolver).send(request).await), 200);
+    assert_eq!(code(&prepared(settings(), &resolver).send(request).await.unwrap()), 200);
     let seen = seen.lock().unwrap();
     let lines = head_lines(&seen[0]);
     assert!(lines.contains(&format!("host: hooks.example:{}", address.port())));
@@ -68,7 +68,7 @@ async fn an_empty_and_a_large_body_arrive_whole() {
         let (address, seen) = serve_bytes(OK);
         let mut request = request(&format!("http://{address}/"), LONG);
         request.body = vec![b'x'; size].into();
-        assert_eq!(code(&transport(settings()).send(request).await), 200, "{size}");
+        assert_eq!(code(&transport(settings()).send(request).await.unwrap()), 200, "{size}");
         let seen = seen.lock().unwrap();
         assert_eq!(seen[0].split_once("\r\n\r\n").unwrap().1.len(), size);
         assert!(head_lines(&seen[0]).contains(&format!("content-length: {size}")));

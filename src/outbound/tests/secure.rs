@@ -86,7 +86,7 @@ async fn a_kept_secure_connection_that_was_closed_is_replaced_at_once() {
         });
         let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
         for _ in 0..3 {
-            assert_eq!(code(&transport.send(https("hooks.example", address)).await), 200);
+            assert_eq!(code(&transport.send(https("hooks.example", address)).await.unwrap()), 200);
         }
     }
 }
@@ -101,7 +101,7 @@ async fn a_body_to_the_end_of_a_secure_connection() {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello").unwrap();
     });
     let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
-    let outcome = transport.send(https("hooks.example", address)).await;
+    let outcome = transport.send(https("hooks.example", address)).await.unwrap();
     assert_eq!((code(&outcome), body(&outcome)), (200, "hello"));
 }
 
@@ -116,13 +116,13 @@ async fn both_versions_of_tls_and_reuse() {
         let params = CertificateParams::new(vec!["hooks.example".to_owned()]).unwrap();
         let (address, seen) = serve_tls(authority.server_with(params, &["http/1.1"], &[version]));
         let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
-        let first = transport.send(https("hooks.example", address)).await;
+        let first = transport.send(https("hooks.example", address)).await.unwrap();
         assert_eq!((code(&first), body(&first)), (200, "ok"));
         assert!(first.timing.dns.is_some() && first.timing.connect.is_some() && first.timing.tls.is_some());
-        let second = transport.send(https("hooks.example", address)).await;
+        let second = transport.send(https("hooks.example", address)).await.unwrap();
         assert_eq!((code(&second), second.timing.connect, second.timing.tls), (200, None, None));
         // With the root's dot the name is the same to the certificate, and another authority to the pool.
-        assert_eq!(code(&transport.send(https("hooks.example.", address)).await), 200);
+        assert_eq!(code(&transport.send(https("hooks.example.", address)).await.unwrap()), 200);
         assert_eq!(*seen.lock().unwrap(), ["0", "0", "1"]);
     }
 }
@@ -135,7 +135,7 @@ async fn a_large_body_arrives_whole_over_tls() {
     for size in [0, 1, 100_000, 3_000_000] {
         let mut large = https("hooks.example", address);
         large.body = vec![b'x'; size].into();
-        assert_eq!(code(&transport.send(large).await), 200, "{size}");
+        assert_eq!(code(&transport.send(large).await.unwrap()), 200, "{size}");
     }
 }
 
@@ -143,7 +143,7 @@ async fn a_large_body_arrives_whole_over_tls() {
 async fn certificates_for_addresses() {
     let authority = Authority::new("authority");
     let (address, _) = serve_tls(authority.server("127.0.0.1", &[]));
-    assert_eq!(code(&transport(authority.settings()).send(https("127.0.0.1", address)).await), 200);
+    assert_eq!(code(&transport(authority.settings()).send(https("127.0.0.1", address)).await.unwrap()), 200);
     let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
     let address = listener.local_addr().unwrap();
     let config = Arc::new(authority.server("::1", &[]));
@@ -155,7 +155,7 @@ async fn certificates_for_addresses() {
     });
     let networks = vec!["::1/128".parse().unwrap()];
     let transport = transport(Settings { allow_networks: networks, ..authority.settings() });
-    assert_eq!(code(&transport.send(https("[::1]", address)).await), 200);
+    assert_eq!(code(&transport.send(https("[::1]", address)).await.unwrap()), 200);
 }
 
 #[actix_web::test]
@@ -172,7 +172,7 @@ async fn certificates_that_are_not_good_enough_are_named() {
     ] {
         let (address, seen) = serve_tls(config);
         let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
-        let outcome = transport.send(https("hooks.example", address)).await;
+        let outcome = transport.send(https("hooks.example", address)).await.unwrap();
         assert_eq!(kind(&outcome), Some(ErrorKind::Tls), "{says}");
         assert!(message(&outcome).contains(says), "{}", message(&outcome));
         assert!(message(&outcome).contains("hooks.example") && message(&outcome).contains(&address.to_string()));
@@ -191,7 +191,7 @@ async fn no_tls_there_at_all() {
         let _ = stream.read(&mut [0; 4096]);
     });
     for address in [plain, closes] {
-        let outcome = transport(settings()).send(request(&format!("https://{address}/"), SHORT * 10)).await;
+        let outcome = transport(settings()).send(request(&format!("https://{address}/"), SHORT * 10)).await.unwrap();
         assert!(matches!(kind(&outcome), Some(ErrorKind::Tls)), "{outcome:?}");
     }
 }
@@ -247,12 +247,13 @@ async fn http2_to_receivers_that_offer_it_over_one_connection() {
     let authority = Authority::new("authority");
     let (address, requests, connections) = serve_http2(authority.server("hooks.example", &["h2", "http/1.1"]));
     let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
-    let first = transport.send(https("hooks.example", address)).await;
+    let first = transport.send(https("hooks.example", address)).await.unwrap();
     assert_eq!((code(&first), body(&first)), (202, "two"));
     assert!(first.timing.tls.is_some() && first.timing.first_byte.is_some() && first.timing.body.is_some());
     assert!(first.response.unwrap().headers.contains(&("x-a".into(), "1".into())));
     let several = futures_util::future::join_all((0..8).map(|_| transport.send(https("hooks.example", address)))).await;
     for outcome in several {
+        let outcome = outcome.unwrap();
         assert_eq!((code(&outcome), outcome.timing.connect, outcome.timing.tls), (202, None, None));
         assert_eq!(outcome.remote_addr, Some(address));
     }
@@ -277,20 +278,20 @@ async fn http2_bodies_are_bounded_and_deadlines_hold() {
     let (address, _, connections) = serve_http2(authority.server("hooks.example", &["h2"]));
     let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
     let url = |path: &str| format!("https://hooks.example:{}{path}", address.port());
-    let long = transport.send(request(&url("/long"), LONG)).await;
+    let long = transport.send(request(&url("/long"), LONG)).await.unwrap();
     assert_eq!((code(&long), body(&long).len()), (200, 4096));
     assert!(long.response.unwrap().truncated);
     let mut large = request(&url("/hooks"), LONG);
     large.body = vec![b'x'; 200_000].into();
-    assert_eq!(code(&transport.send(large).await), 202);
+    assert_eq!(code(&transport.send(large).await.unwrap()), 202);
     assert_eq!(connections.load(Ordering::SeqCst), 1);
-    let head = transport.send(request(&url("/head"), LONG)).await;
+    let head = transport.send(request(&url("/head"), LONG)).await.unwrap();
     assert_eq!(kind(&head), Some(ErrorKind::Protocol), "{head:?}");
-    assert_eq!(code(&transport.send(https("hooks.example", address)).await), 202);
+    assert_eq!(code(&transport.send(https("hooks.example", address)).await.unwrap()), 202);
     let before = connections.load(Ordering::SeqCst);
-    let hung = transport.send(request(&url("/hangs"), SHORT)).await;
+    let hung = transport.send(request(&url("/hangs"), SHORT)).await.unwrap();
     assert_eq!(kind(&hung), Some(ErrorKind::Timeout));
-    assert_eq!(code(&transport.send(https("hooks.example", address)).await), 202);
+    assert_eq!(code(&transport.send(https("hooks.example", address)).await.unwrap()), 202);
     assert_eq!(connections.load(Ordering::SeqCst), before + 1, "the connection that hung is not used again");
 }
 
@@ -302,7 +303,7 @@ async fn http2_bodies_longer_than_the_window_are_read_where_they_are_kept() {
     let transport = prepared(settings, &Prepared::new([vec![address]]));
     let url = format!("https://hooks.example:{}/long", address.port());
     for _ in 0..15 {
-        let outcome = transport.send(request(&url, LONG)).await;
+        let outcome = transport.send(request(&url, LONG)).await.unwrap();
         assert_eq!((code(&outcome), body(&outcome).len()), (200, 100_000));
         assert!(!outcome.response.unwrap().truncated);
     }
@@ -343,7 +344,7 @@ async fn over_http2_too_who_takes_an_event_before_it_is_there_gets_all_of_it() {
     let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
     let mut large = https("hooks.example", address);
     large.body = vec![b'x'; 1_000_000].into();
-    assert_eq!(code(&transport.send(large).await), 200);
+    assert_eq!(code(&transport.send(large).await.unwrap()), 200);
     drop(transport);
     assert_eq!(server.await.unwrap(), 1_000_000);
 }
@@ -367,7 +368,7 @@ async fn an_http2_connection_that_was_closed_is_replaced_at_once() {
     });
     let transport = prepared(authority.settings(), &Prepared::new([vec![address]]));
     for round in 0..3 {
-        let outcome = transport.send(https("hooks.example", address)).await;
+        let outcome = transport.send(https("hooks.example", address)).await.unwrap();
         assert_eq!((code(&outcome), body(&outcome)), (200, "once"), "round {round}");
         assert!(outcome.timing.connect.is_some(), "round {round}");
     }
