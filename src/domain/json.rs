@@ -5,6 +5,8 @@ use std::{borrow::Cow, collections::HashSet};
 
 /// Deeper payloads are refused: many receivers' parsers stop near this depth.
 pub const DEEPEST: usize = 100;
+/// Deeper bodies are refused whole. A payload lies four levels down in a batch, and what is too deep is to be named.
+const DEEPEST_BODY: usize = 128;
 
 /// What is wrong with a JSON text, with a JSON Pointer (RFC 6901) to the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +17,8 @@ pub enum JsonError {
         /// The second of the two.
         pointer: String,
     },
-    /// More than [`DEEPEST`] arrays and objects within each other.
-    #[error("nested more than {DEEPEST} levels deep")]
+    /// More than 128 arrays and objects within each other.
+    #[error("nested more than {DEEPEST_BODY} levels deep")]
     TooDeep,
 }
 
@@ -28,7 +30,7 @@ enum Level<'a> {
 /// Checks a text that is known to be valid JSON.
 ///
 /// # Errors
-/// A repeated key, or nesting beyond [`DEEPEST`].
+/// A repeated key, or nesting beyond 128.
 pub fn check(valid: &str) -> Result<(), JsonError> {
     let bytes = valid.as_bytes();
     let mut levels: Vec<Level<'_>> = Vec::new();
@@ -37,7 +39,7 @@ pub fn check(valid: &str) -> Result<(), JsonError> {
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b'{' | b'[' => {
-                if levels.len() == DEEPEST {
+                if levels.len() == DEEPEST_BODY {
                     return Err(JsonError::TooDeep);
                 }
                 key_expected = byte == b'{';
@@ -73,6 +75,28 @@ pub fn check(valid: &str) -> Result<(), JsonError> {
         at += 1;
     }
     Ok(())
+}
+
+/// Whether a text that is known to be valid JSON has more than [`DEEPEST`] arrays and objects within each other.
+#[must_use]
+pub fn is_too_deep(valid: &str) -> bool {
+    let bytes = valid.as_bytes();
+    // So many have to be opened for it, which few payloads do.
+    if bytes.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= DEEPEST {
+        return false;
+    }
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'{' | b'[' if depth == DEEPEST => return true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => at = string_end(bytes, at),
+            _ => {}
+        }
+        at += 1;
+    }
+    false
 }
 
 /// The index of the quote that ends the string that begins at `start`.
@@ -126,7 +150,9 @@ mod tests {
     #[test]
     fn depth_is_bounded() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert_eq!(check(&nested(DEEPEST)), Ok(()));
-        assert_eq!(check(&nested(DEEPEST + 1)), Err(JsonError::TooDeep));
+        assert_eq!(check(&nested(DEEPEST_BODY)), Ok(()));
+        assert_eq!(check(&nested(DEEPEST_BODY + 1)), Err(JsonError::TooDeep));
+        assert!(!is_too_deep(&nested(DEEPEST)) && is_too_deep(&nested(DEEPEST + 1)));
+        assert!(!is_too_deep(&format!("[{0}{0}\"{1}\"]", "[[]],".repeat(DEEPEST), "[".repeat(DEEPEST))));
     }
 }

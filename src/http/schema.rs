@@ -90,9 +90,14 @@ impl CompiledSchema {
     /// # Errors
     /// The first violation.
     pub fn check(&self, object: &str) -> Result<(), Violation> {
-        let object: Value = serde_json::from_str(object).map_err(|_| Violation {
+        // It is known to be JSON: what is left has no value here.
+        let object: Value = serde_json::from_str(object).map_err(|error| Violation {
             pointer: String::new(),
-            message: "it has numbers that are out of the range that can be checked against a schema".to_owned(),
+            message: if error.to_string().starts_with("number out of range") {
+                "it has a number out of the range that can be checked against a schema".to_owned()
+            } else {
+                "it has half of a surrogate pair in a text, which cannot be checked against a schema".to_owned()
+            },
         })?;
         self.0.validate(&object).map_err(|error| Violation {
             pointer: error.instance_path.to_string(),
@@ -319,6 +324,10 @@ mod tests {
         assert_eq!(violation.pointer, "/n/1");
         assert!(!violation.message.contains("confidential"), "{}", violation.message);
         assert_eq!(schema.check("{}").unwrap_err().pointer, "");
-        assert!(schema.check(r#"{"id":1e999}"#).is_err());
+        assert!(schema.check(r#"{"id":1e999}"#).unwrap_err().message.contains("a number out of the range"));
+        for half in [r"\ud800", r"\udc00", r"\ud800x", r"\ud800\u0041"] {
+            let violation = schema.check(&format!(r#"{{"id":"{half}"}}"#)).unwrap_err();
+            assert!(violation.message.contains("half of a surrogate pair"), "{half}: {}", violation.message);
+        }
     }
 }

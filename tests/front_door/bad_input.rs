@@ -61,6 +61,47 @@ fn values_that_an_event_cannot_have() {
     assert_eq!(api.list("/v1/events").len(), usize::from(answer.status == 202));
 }
 
+/// The limit is the payload's, whatever stands around it: what is good by itself is good in a batch, and as an example.
+#[test]
+fn a_payload_may_be_a_hundred_deep() {
+    let server = Server::start();
+    let api = server.admin();
+    for (deep, taken) in [(100, true), (101, false)] {
+        let object = format!("{}1{}", r#"{"a":"#.repeat(deep), "}".repeat(deep));
+        let event = format!(r#"{{"type":"batch.completed","data":{{"object":{object}}}}}"#);
+        let example = format!(r#"{{"description":"deep","example":{object}}}"#);
+        for (method, path, body, pointer) in [
+            ("POST", "/v1/events", event.clone(), "/data/object"),
+            ("POST", "/v1/events/batch", format!(r#"{{"events":[{event}]}}"#), "/events/0/data/object"),
+            ("POST", "/v1/events/dry-run", event, "/data/object"),
+            ("PUT", "/v1/event-types/deep.thing", example, "/example"),
+        ] {
+            let answer = api.send_text(method, path, &body);
+            if taken {
+                assert!(matches!(answer.status, 200..=202), "{answer}");
+            } else {
+                assert_eq!(answer.problem(400)["pointer"], pointer);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_at_fault_is_named() {
+    let server = Server::start();
+    let api = server.admin();
+    let endpoint = api.endpoint("http://127.0.0.1:9/");
+    let replay = format!("/v1/endpoints/{}/replay", endpoint["id"].as_str().unwrap());
+    let future = json!({"since": "2999-01-01T00:00:00Z", "select": "all"});
+    assert_eq!(api.post(&replay, &future).problem(422)["pointer"], "/since");
+    let backwards = json!({"since": "2020-01-02T00:00:00Z", "until": "2020-01-01T00:00:00Z", "select": "all"});
+    assert_eq!(api.post(&replay, &backwards).problem(422)["pointer"], "/until");
+    assert_eq!(api.get("/v1/events?account=%ff").problem(400)["parameter"], "account");
+    let body = json!({"description": "a type", "example": {}});
+    assert_eq!(api.send("PUT", "/v1/event-types/BAD", &body).problem(400)["parameter"], "name");
+    api.get("/v1/event-types/BAD").problem(404);
+}
+
 #[test]
 fn an_idempotency_key_has_bounds() {
     let server = Server::start();

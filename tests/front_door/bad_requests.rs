@@ -93,13 +93,22 @@ fn another_media_type_is_415() {
         "application/jsonx",
         "json",
         "application/json-patch+json",
+        "application/json; charset=latin1",
+        "application/json, application/json",
         "",
     ] {
         let headers = [("content-type", media_type)];
         api.request("POST", "/v1/events", &headers, Some(body)).problem(415);
     }
     api.request("POST", "/v1/events", &[], Some(body)).problem(415);
-    for media_type in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"] {
+    for media_type in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON;charset=UTF-8",
+        "application/json ;\tcharset=\"utf-8\"",
+        "application/json; profile=\"https://example.com/a;b\"",
+        "application/json;",
+    ] {
         let headers = [("content-type", media_type)];
         api.request("POST", "/v1/events", &headers, Some(body)).expect(202);
     }

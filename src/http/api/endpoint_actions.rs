@@ -126,7 +126,7 @@ pub async fn send_test(
     request_body = ReplayRequest,
     responses(
         (status = 202, description = "How many deliveries begin again.", body = Count),
-        (status = 422, description = "`until` is not after `since`, or the catalog has no such type."),
+        (status = 422, description = "`since` is not in the past, `until` is not after it, or the catalog has no such type."),
     ))]
 pub async fn replay(
     caller: Caller<CanChange>,
@@ -154,9 +154,12 @@ impl Replay {
         let ReplayRequest { since: Text(since), until, select: Text(select), event_types } = asked;
         // Nothing that this replay makes, or that fails from now on, is a part of it.
         let now = api.clock().steady().max(api.clock().wall()).plus(std::time::Duration::from_millis(1));
+        if since >= now {
+            return Err(Problem::refused("/since", "must be in the past"));
+        }
         let until = until.map_or(now, |Text(until)| until);
         if until <= since {
-            return Err(Problem::refused("/until", "must be after `since`, and `since` in the past"));
+            return Err(Problem::refused("/until", "must be after `since`"));
         }
         let only: BTreeSet<EventTypeName> =
             match event_types.map(|field| checked_event_types(api, field)).transpose()? {

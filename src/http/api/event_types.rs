@@ -12,7 +12,7 @@ use crate::{
     domain::{
         endpoint::Endpoint,
         event_type::{EventType, EventTypeName},
-        json_text,
+        json, json_text,
         subscription::Subscription,
     },
     http::{
@@ -20,7 +20,7 @@ use crate::{
         auth::{Caller, CanChangeServer, CanRead},
         bounded::Prose,
         catalog::{Entry, Put},
-        extract::{Json, ListQuery, Name, NoQuery},
+        extract::{Json, ListQuery, Name, NewName, NoQuery},
         list::{self, List, PageParams},
         problem::{Kind, Problem},
         schema::CompiledSchema,
@@ -194,7 +194,7 @@ pub async fn add(api: &Api, caller: &Caller<CanChangeServer>, new: NewEventType)
 pub async fn put(
     caller: Caller<CanChangeServer>,
     _: NoQuery,
-    name: Name<EventTypeName>,
+    name: NewName<EventTypeName>,
     body: Json<EventTypeUpdate>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
@@ -275,6 +275,10 @@ fn checked(
     enforce_schema: Option<bool>,
 ) -> Result<EventType, Problem> {
     let object = |value: &RawValue, pointer: &'static str| {
+        if json::is_too_deep(value.get()) {
+            let detail = format!("is nested more than {} levels deep", json::DEEPEST);
+            return Err(Problem::field(Kind::InvalidField, pointer, detail));
+        }
         let text = value.get().starts_with('{').then(|| json_text::compact(value.get()));
         text.ok_or_else(|| Problem::field(Kind::InvalidField, pointer, "must be an object"))
     };

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{account::Account, event_type::EventTypeName, ids::EventId, time::Timestamp},
+    domain::{account::Account, event_type::EventTypeName, ids::EventId, json, time::Timestamp},
     http::{
         Api,
         auth::{Caller, CanPost},
@@ -55,7 +55,7 @@ type Seconds = Ranged<0, LAST_SECOND>;
 #[serde(deny_unknown_fields)]
 #[schema(as = NewEventData)]
 pub struct PostedData<'a> {
-    /// Sent to receivers byte for byte as it is here.
+    /// Sent to receivers byte for byte as it is here. Lists and objects at most 100 deep within each other.
     #[serde(borrow)]
     #[schema(value_type = Object)]
     object: &'a RawValue,
@@ -149,6 +149,10 @@ fn read<'a, R>(api: &Api, caller: &Caller<R>, posted: PostedEvent<'a>) -> Result
     let object = object.get();
     if !object.starts_with('{') {
         return Err(Problem::field(Kind::InvalidField, "/data/object", "must be an object"));
+    }
+    if json::is_too_deep(object) {
+        let detail = format!("is nested more than {} levels deep", json::DEEPEST);
+        return Err(Problem::field(Kind::InvalidField, "/data/object", detail));
     }
     let limit = api.settings().max_event_size;
     if object.len() > limit {

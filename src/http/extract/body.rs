@@ -4,7 +4,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
+    FromRequest, HttpRequest,
     dev::Payload,
     http::header::{self, HeaderMap},
     web,
@@ -142,13 +142,8 @@ fn check_head(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
     if headers.get_all(header::CONTENT_ENCODING).any(|value| !identity(value)) {
         return Err(Problem::new(Kind::UnsupportedMediaType, "compressed bodies are not taken"));
     }
-    let media_type = request.mime_type().ok().flatten().filter(|media_type| {
-        media_type.essence_str() == "application/json"
-            && media_type
-                .params()
-                .all(|(name, value)| name == "charset" && value.as_str().eq_ignore_ascii_case("utf-8"))
-    });
-    if media_type.is_none() || headers.get_all(header::CONTENT_TYPE).nth(1).is_some() {
+    let mut types = headers.get_all(header::CONTENT_TYPE).map(|value| value.to_str().is_ok_and(is_json));
+    if types.next() != Some(true) || types.next().is_some() {
         let detail = "the body must be JSON in UTF-8, with `Content-Type: application/json`";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
@@ -157,6 +152,17 @@ fn check_head(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
         Some(length) if length > limit as u64 => Err(too_large(limit)),
         _ => Ok(()),
     }
+}
+
+/// Whether a `Content-Type` is JSON's, in UTF-8. JSON defines no parameters, so none but `charset` means anything
+/// (RFC 8259, section 11); around their semicolons there may be spaces and tabs (RFC 9110, section 5.6.6).
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(|part| part.trim_matches([' ', '\t']));
+    let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
 }
 
 fn too_large(limit: usize) -> Problem {

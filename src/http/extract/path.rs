@@ -1,6 +1,7 @@
 //! The thing that a path names. A text that cannot be an id names nothing, so it is a 404 like any unknown one.
 
 use std::{
+    fmt::Display,
     future::{Ready, ready},
     str::FromStr,
 };
@@ -48,6 +49,9 @@ pub struct PathId<T>(pub T);
 /// `{name}` of the path.
 pub struct Name<T>(pub T);
 
+/// `{name}` of the path, of something that may be made there: a text that cannot be a name is at fault.
+pub struct NewName<T>(pub T);
+
 /// `{account}` of the path.
 pub struct OfAccount(pub Account);
 
@@ -75,6 +79,16 @@ impl<T: Named> FromRequest for Name<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(read(request, "name").map(Self))
+    }
+}
+
+impl<T: Named<Err: Display>> FromRequest for NewName<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let text = request.match_info().get("name").unwrap_or_default();
+        ready(text.parse().map(Self).map_err(|error| Problem::parameter("name", format!("{error}"))))
     }
 }
 

@@ -143,7 +143,9 @@ fn pairs(query: &str) -> Result<Vec<Pair<'_>>, Problem> {
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let malformed = || Problem::new(Kind::InvalidParameter, "the query is not percent-encoded UTF-8");
-        let (name, value) = (decode(name).ok_or_else(malformed)?, decode(value).ok_or_else(malformed)?);
+        let name = decode(name).ok_or_else(malformed)?;
+        let of_name = || Problem::parameter(name.clone().into_owned(), "it is not percent-encoded UTF-8");
+        let value = decode(value).ok_or_else(of_name)?;
         if pairs.iter().any(|(earlier, _)| *earlier == name) {
             return Err(Problem::parameter(name.into_owned(), "it is given twice"));
         }
@@ -350,8 +352,14 @@ mod tests {
                 "{query}"
             );
         }
-        for query in ["account=%", "account=%zz", "account=%ff", "%c3%28=1"] {
-            assert_eq!(list(query).err().map(|problem| problem.kind()), Some(Kind::InvalidParameter), "{query}");
+        for (query, parameter) in [
+            ("account=%", Some("account")),
+            ("account=%zz", Some("account")),
+            ("account=%ff", Some("account")),
+            ("%c3%28=1", None),
+        ] {
+            let problem = list(query).err().unwrap_or_else(|| panic!("{query} was taken"));
+            assert_eq!((problem.kind(), problem.parameter_name()), (Kind::InvalidParameter, parameter), "{query}");
         }
     }
 
