@@ -8,6 +8,7 @@
 
 use std::{
     io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -26,6 +27,8 @@ use crate::store::OpenError;
 const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("rows");
 /// The size of redb's pages.
 const PAGE: u64 = 4_096;
+/// What the kernel counts a file's room in (`st_blocks`).
+const BLOCK: u64 = 512;
 /// The name of the file.
 const DATABASE: &str = "db";
 
@@ -170,13 +173,14 @@ impl Engine for RedbEngine {
     }
 
     fn approximate_size(&self) -> u64 {
-        std::fs::metadata(&self.path).map_or(0, |found| found.len())
+        // The file is made longer long before there is something at its end.
+        std::fs::metadata(&self.path).map_or(0, |found| found.blocks().saturating_mul(BLOCK))
     }
 
     fn room_for(&self, rows: u64, bytes: u64) -> u64 {
         // Nothing is overwritten: each row of a scattered batch has a leaf written anew, and its share of the branches.
         // With quick repair it also writes down which pages are free, a byte for each page of the file.
-        let free_pages = self.approximate_size() / PAGE;
+        let free_pages = std::fs::metadata(&self.path).map_or(0, |found| found.len()) / PAGE;
         rows.saturating_mul(2 * PAGE).saturating_add(bytes.saturating_add(free_pages).saturating_mul(2))
     }
 }
