@@ -77,7 +77,7 @@ impl RepairError {
 /// Makes a new store in `to` of what is whole in `source`.
 ///
 /// # Errors
-/// See [`RepairError`]; the source is as it was, and what was begun in the new directory is left there.
+/// See [`RepairError`]; the source is as it was, and the new directory is empty again.
 pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<RepairReport, RepairError> {
     directory::demand_a_store(source)?;
     if lies_in(to, &directory::store_of(source)).map_err(RepairError::io(to))? {
@@ -89,7 +89,28 @@ pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<R
     }
     directory::make(to)?;
     let _lock = directory::DirectoryLock::take(to)?;
+    let repaired = fill(source, to, on_progress);
+    if repaired.is_err() {
+        // It was empty before; else the next try would be refused.
+        empty(to).map_err(RepairError::io(to))?;
+    }
+    repaired
+}
 
+fn empty(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the new store in an empty directory.
+fn fill(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<RepairReport, RepairError> {
     let salvaged = salvage::open(source, to)?;
     let id = StoreId::random().map_err(RepairError::io(to))?;
     let unfinished = directory::begin(to)?;
