@@ -229,8 +229,8 @@ impl Shared {
         let mut unplaced = self.unplaced.of(endpoint, after, last).into_iter().peekable();
         let mut placed = self.ids_after(&keys::queue_of(endpoint), after, last).peekable();
         std::iter::from_fn(move || match (unplaced.peek().copied(), placed.peek()) {
+            (Some(_), None) => unplaced.next().map(Ok),
             (Some(id), Some(Ok(next))) if id < *next => unplaced.next().map(Ok),
-            (Some(id), None) => unplaced.next_if_eq(&id).map(Ok),
             (Some(_), Some(Ok(next))) => {
                 unplaced.next_if_eq(next);
                 placed.next()

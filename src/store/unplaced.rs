@@ -46,6 +46,12 @@ impl Places {
         self.endpoints.iter().copied().zip(self.first.as_u128()..)
     }
 
+    /// The greatest id.
+    fn last(&self) -> u128 {
+        let count = u128::try_from(self.endpoints.len()).unwrap_or(u128::MAX);
+        self.first.as_u128().saturating_add(count).saturating_sub(1)
+    }
+
     /// Writes them, and takes the mark away.
     pub fn write(&self, work: &mut Work) {
         for (endpoint, id) in self.all() {
@@ -101,7 +107,9 @@ impl Unplaced {
     /// The deliveries to one endpoint, above `after` and up to `last`, ascending.
     pub fn of(&self, endpoint: EndpointId, after: u128, last: u128) -> Vec<u128> {
         let events = self.events();
-        let to_it = events.values().flat_map(|places| places.all().filter(|(of, _)| *of == endpoint));
+        // Most who ask have passed most events.
+        let behind = events.values().filter(|places| places.first.as_u128() <= last && places.last() > after);
+        let to_it = behind.flat_map(|places| places.all().filter(|(of, _)| *of == endpoint));
         to_it.map(|(_, id)| id).filter(|id| after < *id && *id <= last).collect()
     }
 

@@ -118,7 +118,7 @@ fn a_kill_repeats_only_what_was_under_way() {
     assert_eq!(receiver.count(), 31);
 }
 
-/// The attempt that a kill cut off is logged as `interrupted`, and is repeated at once.
+/// The attempt that a kill cut off is not in the log, and is repeated at once.
 #[test]
 fn an_attempt_under_way_is_repeated() {
     let mut server = Server::setup().schedule("1h").start();
