@@ -1,5 +1,5 @@
 //! How many attempts may be under way at a time. Every endpoint may have one whatever the others do, so that no set
-//! of hung endpoints can use up the whole for the rest.
+//! of hung endpoints can use up the whole for the rest; where there are more endpoints than that, up to a second bound.
 
 use std::sync::{
     Arc,
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub struct Capacity {
     bound: usize,
+    most: usize,
     taken: AtomicUsize,
     emptied: Notify,
 }
@@ -21,17 +22,17 @@ pub struct Capacity {
 pub struct Place(Arc<Capacity>);
 
 impl Capacity {
-    /// A capacity of so many attempts.
+    /// A capacity of so many attempts, and with the first of each endpoint of `most`.
     #[must_use]
-    pub fn new(bound: usize) -> Self {
-        Self { bound, taken: AtomicUsize::new(0), emptied: Notify::new() }
+    pub fn new(bound: usize, most: usize) -> Self {
+        Self { bound, most, taken: AtomicUsize::new(0), emptied: Notify::new() }
     }
 
-    /// A place for one more attempt; `first` of its endpoint: always.
+    /// A place for one more attempt; `first`: its endpoint has no other.
     pub fn take(self: &Arc<Self>, first: bool) -> Option<Place> {
         let before = self.taken.fetch_add(1, Ordering::SeqCst);
         let place = Place(Arc::clone(self));
-        (first || before < self.bound).then_some(place)
+        (before < if first { self.most } else { self.bound }).then_some(place)
     }
 
     /// Places taken now.
@@ -65,14 +66,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_an_endpoint_always_has_a_place() {
-        let capacity = Arc::new(Capacity::new(1));
+    fn the_first_of_an_endpoint_has_a_place_where_others_have_none() {
+        let capacity = Arc::new(Capacity::new(1, 2));
         let one = capacity.take(false);
         assert!(one.is_some());
         assert!(capacity.take(false).is_none());
         let first = capacity.take(true);
         assert!(first.is_some());
         assert_eq!(capacity.taken(), 2);
+        assert!(capacity.take(true).is_none());
         drop((one, first));
         assert_eq!(capacity.taken(), 0);
     }

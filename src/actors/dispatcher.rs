@@ -153,7 +153,7 @@ impl Dispatcher {
             }
             let Some(place) = self.shared.capacity.take(leases.count() == 0) else {
                 self.pace.give_back();
-                // One of its own attempts is under way, and is soon over where only others hang.
+                // An attempt of its own that is under way is soon over where only others hang.
                 leases.wait_for_end();
                 return Plan::After(PAUSE);
             };

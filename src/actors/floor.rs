@@ -42,6 +42,8 @@ pub struct Settings {
     pub threads: usize,
     /// Attempts under way at a time, over all endpoints; each endpoint may have one all the same.
     pub capacity: usize,
+    /// Attempts under way at a time, those included.
+    pub capacity_in_all: usize,
 }
 
 /// Why the actors did not start.
@@ -123,7 +125,7 @@ impl Actors {
             clock,
             outbound,
             routing: ArcSwap::from_pointee(routing),
-            capacity: Arc::new(Capacity::new(settings.capacity)),
+            capacity: Arc::new(Capacity::new(settings.capacity, settings.capacity_in_all)),
             dispatchers: Dispatchers::new(threads),
             live: LiveTail::default(),
             registry: ArcSwapOption::empty(),

@@ -127,12 +127,12 @@ impl<R: Resolve> Attempt<'_, R> {
             Host::Ipv4(address) => vec![SocketAddr::new(address.into(), port)],
             Host::Ipv6(address) => vec![SocketAddr::new(address.into(), port)],
             Host::Domain(name) => {
-                let found = shared.lanes.look_up(&self.transport.resolver, name, port).await;
+                let found = match self.look_up(name, port).await {
+                    Err(Failure::Shortage(_)) if self.transport.pool.let_idle_go() => self.look_up(name, port).await,
+                    found => found,
+                };
                 self.progress.looked_up();
-                found.map_err(|error| {
-                    let message = format!("{host} could not be looked up: {error}");
-                    Failure::of_io(&error, message, |message| Failure::new(ErrorKind::Dns, message))
-                })?
+                found?
             }
         };
         let mut addresses: Vec<SocketAddr> = Vec::with_capacity(found.len());
@@ -150,6 +150,14 @@ impl<R: Resolve> Attempt<'_, R> {
             }
         }
         if addresses.is_empty() { Err(self.no_address()) } else { Ok(addresses) }
+    }
+
+    async fn look_up(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let HttpTransport { shared, resolver, .. } = self.transport;
+        shared.lanes.look_up(resolver, name, port).await.map_err(|error| {
+            let message = format!("{} could not be looked up: {error}", self.destination.host);
+            Failure::of_io(&error, message, |message| Failure::new(ErrorKind::Dns, message))
+        })
     }
 
     /// Gives the next of these addresses its share of the time that is left, so that one which swallows everything

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::SocketAddr,
+    net::{SocketAddr, ToSocketAddrs as _},
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -27,6 +27,13 @@ impl Resolve for SystemResolver {
         let host = host.to_owned();
         Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
     }
+}
+
+/// Has the system's resolver read what it needs. If it first does that when no file can be opened any more, it says that
+/// there is no such name.
+pub fn warm_up() {
+    // Whether there is such a name makes no difference.
+    let _ = ("localhost", 0).to_socket_addrs();
 }
 
 /// Look-ups of one name at a time: so many threads can a name that hangs hold.

@@ -34,7 +34,7 @@ pub use self::{
     destination::{Destination, DestinationError},
     guard::{Guard, Refusal},
     http_transport::HttpTransport,
-    lookup::{Resolve, SystemResolver},
+    lookup::{Resolve, SystemResolver, warm_up},
     tls::TlsError,
 };
 use crate::domain::attempt::Outcome;

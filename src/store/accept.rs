@@ -136,7 +136,7 @@ fn store(work: &mut Work, new: NewEvent) -> Result<Event, StoreError> {
         let id = DeliveryId::from_u128(event.first_delivery.as_u128().saturating_add(n));
         let stored = StoredDelivery::of(&event, id, endpoint, next, accepted_at);
         if is_placed_later {
-            delivery_rows::add_unplaced(work, &stored)?;
+            delivery_rows::add_without_rows(work, &stored)?;
         } else {
             delivery_rows::add(work, &stored, new.test)?;
         }

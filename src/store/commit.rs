@@ -39,6 +39,8 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// So long nothing must have been asked for before unplaced deliveries are given their places.
 const PLACING_PAUSE: Duration = Duration::from_millis(20);
+/// What the row of one takes at most.
+const PLACE_BYTES: usize = 64;
 
 /// Tells a request what became of the batch that it was in.
 pub type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -106,7 +108,7 @@ impl Writer {
         let mut closing = false;
         let mut linger = Linger::default();
         while !closing {
-            while self.shared.unplaced.are_many() && self.place_oldest() {}
+            while self.shared.unplaced.are_many() && self.place_some() {}
             let first = match next.take() {
                 Some(request) => request,
                 None => match self.receive() {
@@ -115,7 +117,7 @@ impl Writer {
                 },
             };
             if first.kind.alone {
-                while self.place_oldest() {}
+                while self.place_some() {}
             }
             let shared = Arc::clone(&self.shared);
             let mut work = Work::new(&shared);
@@ -170,7 +172,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) if placing => {
                     // Where there is no room for them now, it is tried again later.
-                    pause = if self.place_oldest() { Duration::ZERO } else { QUIET };
+                    pause = if self.place_some() { Duration::ZERO } else { QUIET };
                     continue;
                 }
                 Err(RecvTimeoutError::Timeout) => self.tell_witness(),
@@ -182,18 +184,23 @@ impl Writer {
         }
     }
 
-    /// Writes the deliveries of one event into their queues. Whether that was done.
-    fn place_oldest(&self) -> bool {
+    /// Writes some deliveries into their queues. Whether that was done.
+    fn place_some(&self) -> bool {
         fail::fail_point!("store::place", |_| false);
-        let Some(places) = self.shared.unplaced.oldest() else { return false };
-        let mut work = Work::new(&self.shared);
-        places.write(&mut work);
+        let shared = &self.shared;
+        let Some(part) = shared.unplaced.next_part() else { return false };
+        // A batch that is made and refused would take what other batches would have written.
+        if !shared.watch.has_room_for(shared.engine.room_for(number(part.rows()), number(part.rows() * PLACE_BYTES))) {
+            return false;
+        }
+        let mut work = Work::new(shared);
+        part.write(&mut work);
         let written = self.commit(work, false);
         match &written {
-            Ok(()) => self.shared.unplaced.placed(&places),
+            Ok(()) => shared.unplaced.placed(&part),
             Err(error) => tracing::debug!(%error, "deliveries were not written into their queues, and will be later"),
         }
-        self.shared.engine.tidy();
+        shared.engine.tidy();
         written.is_ok()
     }
 
@@ -254,10 +261,13 @@ impl Writer {
     /// The engine must never meet a full disk half-way through a batch, so there has to be room before.
     fn check_room_for(&self, writes: &[super::engine::Write]) -> Result<(), StoreError> {
         let bytes: usize = writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
-        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let needed = self.shared.engine.room_for(number(writes.len()), number(bytes));
         if self.shared.watch.has_room_for(needed) { Ok(()) } else { Err(StoreError::Full) }
     }
+}
+
+fn number(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Whether a batch waits for more requests: under load it does, and is larger for it; else nobody waits.

@@ -148,7 +148,7 @@ impl<'a> Plan<'a> {
     /// All that an endpoint ever had, within these ids.
     fn log(&self, endpoint: EndpointId, ids: Range<u128>) -> Stream<'a> {
         // Before the index, so that one that is given its place meanwhile is not missed.
-        let unplaced = self.shared.unplaced.of(endpoint, ids.start.saturating_sub(1), ids.end);
+        let unplaced = self.shared.unplaced.of(endpoint, ids.start.saturating_sub(1), ids.end.saturating_sub(1));
         let placed = Stream::index(self.shared, self.budget, keys::queue_of(endpoint), ids);
         if unplaced.is_empty() { placed } else { Stream::any_of(vec![Stream::Listed(unplaced), placed]) }
     }

@@ -55,11 +55,11 @@ pub fn add(work: &mut Work, new: &StoredDelivery, with_record: bool) -> Result<(
     if with_record {
         work.put_record(&Row::Delivery(new.delivery.id), new, &[])?;
     }
-    add_unplaced(work, new)
+    add_without_rows(work, new)
 }
 
-/// The same without any rows: its event is marked as one of which they are to be written (see [`super::unplaced`]).
-pub fn add_unplaced(work: &mut Work, new: &StoredDelivery) -> Result<(), StoreError> {
+/// The same without a row: its event's mark says that it is to be written (see [`super::unplaced`]).
+pub fn add_without_rows(work: &mut Work, new: &StoredDelivery) -> Result<(), StoreError> {
     work.note_type(&new.delivery.event_type, new.delivery.id.as_u128());
     count(work, None, Some(new))
 }

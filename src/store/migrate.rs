@@ -18,8 +18,9 @@ mod step_1_to_2;
 mod step_2_to_3;
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -148,7 +149,7 @@ fn free_name(directory: &Path, format: u32) -> Result<PathBuf, OpenError> {
 
 /// Copies files and directories; what is copied is synced by the caller.
 fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
-    fs::create_dir(to).map_err(io_at(to))?;
+    DirBuilder::new().mode(0o700).create(to).map_err(io_at(to))?;
     for entry in fs::read_dir(from).map_err(io_at(from))? {
         let entry = entry.map_err(io_at(from))?;
         let (path, copied) = (entry.path(), to.join(entry.file_name()));
@@ -159,7 +160,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
         }
         fail_point!("migrate::copying");
     }
-    fs::set_permissions(to, fs::metadata(from).map_err(io_at(from))?.permissions()).map_err(io_at(to))
+    Ok(())
 }
 
 fn sync_all(directory: &Path) -> io::Result<()> {

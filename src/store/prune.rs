@@ -247,6 +247,10 @@ fn remove_event(work: &mut Work, stored: &StoredEvent) -> Result<(), StoreError>
             work.delete(part?.key);
         }
     }
+    if work.shared.unplaced.is_for(event) {
+        // One that could not be read is left, though all of the event is over.
+        work.delete(Row::Unplaced(event.key).key());
+    }
     work.delete(Row::Event(event.key).key());
     work.meta.stored.events = work.meta.stored.events.saturating_sub(1);
     Ok(())

@@ -77,7 +77,8 @@ impl RepairError {
 /// Makes a new store in `to` of what is whole in `source`.
 ///
 /// # Errors
-/// See [`RepairError`]; the source is as it was, and the new directory is empty again.
+/// See [`RepairError`]; the source is as it was, and the new directory is empty again, unless the new store was whole
+/// already.
 pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<RepairReport, RepairError> {
     directory::demand_a_store(source)?;
     if lies_in(to, &directory::store_of(source)).map_err(RepairError::io(to))? {
@@ -90,23 +91,24 @@ pub fn repair(source: &Path, to: &Path, on_progress: OnProgress<'_>) -> Result<R
     directory::make(to)?;
     let _lock = directory::DirectoryLock::take(to)?;
     let repaired = fill(source, to, on_progress);
-    if repaired.is_err() {
-        // It was empty before; else the next try would be refused.
-        empty(to).map_err(RepairError::io(to))?;
+    if repaired.is_err() && !directory::holds_a_store(to)? {
+        // It was empty before, and the next try is to find it so. What went wrong first is what is told.
+        if let Err(error) = empty(to) {
+            tracing::debug!(%error, "a repair that failed left something in its new directory");
+        }
     }
     repaired
 }
 
-fn empty(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
+/// Removes the directories that were begun, and the lock last.
+fn empty(to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(to)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
         }
     }
-    Ok(())
+    directory::clear(to)
 }
 
 /// Makes the new store in an empty directory.

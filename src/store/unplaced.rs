@@ -1,6 +1,7 @@
 //! Events with so many deliveries that these are sent first, and written into their endpoints' queues a moment later, when
 //! the writer has nothing else to do: a queue's row is a place of its own in the tree, so a thousand of them take longer
-//! than all else that an event needs. A mark in the store says of which events they are still to be written.
+//! than all else that an event needs. A mark in the store says of which events they are still to be written, and goes
+//! with the last of them: a start that finds it begins anew with the event's first.
 //!
 //! Whoever reads a queue finds these deliveries here, as if their rows were there: see [`Shared::queue`].
 //!
@@ -8,7 +9,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
@@ -26,38 +27,54 @@ use crate::domain::{
 
 /// When more deliveries than this are here, some are written though the writer has other work.
 const MOST_DELIVERIES: usize = 16_384;
+/// So many are written at a time: who posts an event meanwhile waits for them.
+const PART: usize = 400;
 
 /// The marked events.
 pub struct Unplaced {
     placed_at_once: usize,
-    events: Mutex<BTreeMap<EventKey, Arc<Places>>>,
+    events: Mutex<BTreeMap<EventKey, Places>>,
 }
 
-/// Where the deliveries of one event belong.
-pub struct Places {
-    event: EventKey,
-    first: DeliveryId,
+/// Where the deliveries of one event belong, from one of them on.
+struct Places {
+    first: u128,
     endpoints: Vec<EndpointId>,
 }
 
 impl Places {
     /// Each endpoint with its delivery's id.
     fn all(&self) -> impl Iterator<Item = (EndpointId, u128)> {
-        self.endpoints.iter().copied().zip(self.first.as_u128()..)
+        self.endpoints.iter().copied().zip(self.first..)
     }
 
-    /// The greatest id.
-    fn last(&self) -> u128 {
-        let count = u128::try_from(self.endpoints.len()).unwrap_or(u128::MAX);
-        self.first.as_u128().saturating_add(count).saturating_sub(1)
+    /// The id behind the last.
+    fn end(&self) -> u128 {
+        self.first.saturating_add(u128::try_from(self.endpoints.len()).unwrap_or(u128::MAX))
+    }
+}
+
+/// Some places of one event, to be written together.
+pub struct Part {
+    event: EventKey,
+    places: Vec<(EndpointId, u128)>,
+    is_last: bool,
+}
+
+impl Part {
+    /// How many rows these are.
+    pub fn rows(&self) -> usize {
+        self.places.len() + usize::from(self.is_last)
     }
 
-    /// Writes them, and takes the mark away.
+    /// Writes them, and after the last takes the mark away.
     pub fn write(&self, work: &mut Work) {
-        for (endpoint, id) in self.all() {
-            work.put(Row::Queue(endpoint, DeliveryId::from_u128(id)).key(), Vec::new());
+        for (endpoint, id) in &self.places {
+            work.put(Row::Queue(*endpoint, DeliveryId::from_u128(*id)).key(), Vec::new());
         }
-        work.delete(Row::Unplaced(self.event).key());
+        if self.is_last {
+            work.delete(Row::Unplaced(self.event).key());
+        }
     }
 }
 
@@ -73,8 +90,8 @@ impl Unplaced {
                 reading::event(&rows, key).map(|found| found.map(|(stored, _)| recipients::listed(&rows, stored)));
             match read {
                 Ok(Some(stored)) if !stored.endpoints.is_empty() => {
-                    let first = stored.event.first_delivery;
-                    events.insert(key, Arc::new(Places { event: key, first, endpoints: stored.endpoints }));
+                    let first = stored.event.first_delivery.as_u128();
+                    events.insert(key, Places { first, endpoints: stored.endpoints });
                 }
                 Ok(_) => tracing::error!(event = %key, "nobody knows any more to whom this event goes"),
                 Err(error) => tracing::error!(%error, "an event can no longer be sent to those who have not got it"),
@@ -83,11 +100,11 @@ impl Unplaced {
         Ok(Self { placed_at_once, events: Mutex::new(events) })
     }
 
-    fn events(&self) -> MutexGuard<'_, BTreeMap<EventKey, Arc<Places>>> {
+    fn events(&self) -> MutexGuard<'_, BTreeMap<EventKey, Places>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this new event is to be one of these. The only delivery of a test waits by a row of its own.
+    /// Whether this event is one of these when it is new. The only delivery of a test waits by a row of its own.
     pub fn is_for(&self, event: &Event) -> bool {
         !event.test && usize::try_from(event.delivery_count).is_ok_and(|count| count > self.placed_at_once)
     }
@@ -98,8 +115,7 @@ impl Unplaced {
             let Change::Accepted { event, deliveries, .. } = change else { continue };
             if self.is_for(event) {
                 let endpoints = deliveries.iter().map(|delivery| delivery.endpoint_id).collect();
-                let places = Places { event: event.key, first: event.first_delivery, endpoints };
-                self.events().insert(event.key, Arc::new(places));
+                self.events().insert(event.key, Places { first: event.first_delivery.as_u128(), endpoints });
             }
         }
     }
@@ -108,7 +124,7 @@ impl Unplaced {
     pub fn of(&self, endpoint: EndpointId, after: u128, last: u128) -> Vec<u128> {
         let events = self.events();
         // Most who ask have passed most events.
-        let behind = events.values().filter(|places| places.first.as_u128() <= last && places.last() > after);
+        let behind = events.values().filter(|places| places.first <= last && places.end() > after.saturating_add(1));
         let to_it = behind.flat_map(|places| places.all().filter(|(of, _)| *of == endpoint));
         to_it.map(|(_, id)| id).filter(|id| after < *id && *id <= last).collect()
     }
@@ -129,12 +145,21 @@ impl Unplaced {
     }
 
     /// What is to be written next.
-    pub fn oldest(&self) -> Option<Arc<Places>> {
-        self.events().values().next().cloned()
+    pub fn next_part(&self) -> Option<Part> {
+        let events = self.events();
+        let (event, places) = events.first_key_value()?;
+        let is_last = places.endpoints.len() <= PART;
+        Some(Part { event: *event, places: places.all().take(PART).collect(), is_last })
     }
 
     /// Their rows are there.
-    pub fn placed(&self, places: &Places) {
-        self.events().remove(&places.event);
+    pub fn placed(&self, part: &Part) {
+        let mut events = self.events();
+        if part.is_last {
+            events.remove(&part.event);
+        } else if let Some(places) = events.get_mut(&part.event) {
+            places.endpoints.drain(..part.places.len());
+            places.first = part.places.last().map_or(places.first, |(_, id)| id + 1);
+        }
     }
 }

@@ -12,8 +12,7 @@ mod tally;
 mod types;
 
 use std::{
-    collections::HashMap,
-    ops::Range,
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -35,7 +34,7 @@ use super::{
     shared::EngineRows,
     stored::{Meta, Progress},
 };
-use crate::domain::ids::{EndpointId, EventKey};
+use crate::domain::ids::EndpointId;
 
 /// More findings than this are counted, not listed.
 const MOST_FINDINGS: usize = 10_000;
@@ -128,8 +127,9 @@ struct Check<'a> {
     /// Of each endpoint; `None`: it cannot be read.
     progress: HashMap<EndpointId, Option<Progress>>,
     counted: HashMap<EndpointId, Counted>,
-    /// Of events that are marked as such, the deliveries that are not in their queues yet.
-    unplaced: HashMap<EventKey, Range<u128>>,
+    /// Of events that are marked as such, the deliveries that need not be in their queues yet: the first of each, and the
+    /// id behind the last.
+    unplaced: BTreeMap<u128, u128>,
     /// Of the rows that lead to events and deliveries.
     tally: Tally,
     types: Types,
@@ -155,7 +155,7 @@ impl<'a> Check<'a> {
             meta: None,
             progress: HashMap::new(),
             counted: HashMap::new(),
-            unplaced: HashMap::new(),
+            unplaced: BTreeMap::new(),
             tally: Tally::new(),
             types: Types::default(),
             expected_rows: 0,

@@ -152,6 +152,7 @@ impl ServeArgs {
             retention: self.retention.get(),
             threads: self.delivery_threads,
             capacity: asked.min(shares.attempts),
+            capacity_in_all: shares.attempts_in_all,
         }
     }
 

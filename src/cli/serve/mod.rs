@@ -83,16 +83,19 @@ impl ServeError {
 /// See [`ServeError`].
 pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     logging::start(args.log_format, &args.log_level).map_err(ServeError::Settings)?;
+    let system = actix_rt::System::new();
+    system.block_on(async { signals::survive_file_limits() })?;
     let shares = open_files::share_out(args.threads());
     let clock = Clock::start();
     let given_token = read_given_token(args)?;
     let portal_logo = read_portal_logo(args)?;
     make_directory(&args.data_dir)?;
     let outbound = Arc::new(outbound::Shared::new(args.outbound_settings())?);
+    outbound::warm_up();
     let bound = listener::bind(&args.listen, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
     let store = Store::open(&args.data_dir, args.store_options(), clock.clone())?;
     let prepared = Prepared { given_token, settings: api_settings(args, portal_logo), outbound, bound, shares };
-    let served = actix_rt::System::new().block_on(serve(args, prepared, clock, &store));
+    let served = system.block_on(serve(args, prepared, clock, &store));
     store.close();
     served
 }

@@ -13,15 +13,17 @@ const FOR_A_THREAD: usize = 4;
 pub(super) struct Shares {
     /// To the API.
     pub(super) api: usize,
-    /// Of attempts under way. Beside them lie those that are kept, and the one attempt that every endpoint may have.
+    /// Of attempts under way.
     pub(super) attempts: usize,
+    /// The same with the one attempt that every endpoint may have.
+    pub(super) attempts_in_all: usize,
 }
 
 impl Shares {
     /// Of this many open files, for so many threads.
     fn of(limit: usize, threads: usize) -> Self {
         let left = limit.saturating_sub(FOR_ALL_ELSE + threads * FOR_A_THREAD);
-        Self { api: (left / 4).max(1), attempts: (left / 2).max(1) }
+        Self { api: (left / 4).max(1), attempts: (left / 2).max(1), attempts_in_all: (left - left / 4).max(1) }
     }
 }
 
@@ -45,8 +47,8 @@ mod tests {
 
     #[test]
     fn shares_leave_something_for_all_else() {
-        assert_eq!(Shares::of(1_024, 4), Shares { api: 236, attempts: 472 });
+        assert_eq!(Shares::of(1_024, 4), Shares { api: 236, attempts: 472, attempts_in_all: 708 });
         assert_eq!(Shares::of(usize::MAX, 4).attempts, (usize::MAX - 80) / 2);
-        assert_eq!(Shares::of(20, 512), Shares { api: 1, attempts: 1 });
+        assert_eq!(Shares::of(20, 512), Shares { api: 1, attempts: 1, attempts_in_all: 1 });
     }
 }

@@ -1,8 +1,14 @@
-//! The signals that stop the server: SIGTERM from a service manager, SIGINT from a terminal.
+//! The signals that stop the server: SIGTERM from a service manager, SIGINT from a terminal; and one that shall not.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// From now on a file that may not grow (RLIMIT_FSIZE) is an error of the write, not the end without a word. To be called
+/// within the runtime.
+pub(super) fn survive_file_limits() -> io::Result<()> {
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
 
 pub(super) struct Signals {
     terminate: Signal,
@@ -11,8 +17,6 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
-        // A file that may not grow (RLIMIT_FSIZE) is an error of the write, not the end without a word.
-        drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 

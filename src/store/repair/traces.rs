@@ -1,5 +1,5 @@
-//! Deliveries whose record is lost, though their event is whole: their endpoint's log still says to whom they go, and
-//! other rows what state they were in. So they are made again rather than lost: at least once is the promise.
+//! Deliveries whose record is lost, though their event is whole: their event's list, or their endpoint's log, still says to
+//! whom they go, and other rows what state they were in. So they are made again rather than lost: at least once is the promise.
 
 use super::{Rebuild, Silent, events::EventsWalk};
 use crate::{

@@ -118,6 +118,7 @@ impl Check<'_> {
                 }
             }
             _ if !self.tally.suspects(&entry.key) => {}
+            Row::Queue(_, id) if self.is_unplaced(*id) => {}
             Row::Queue(_, id) | Row::Retrying(_, id) | Row::Status(_, id) | Row::Code(_, id) => {
                 self.delivery_index(*id, row);
             }

@@ -297,6 +297,14 @@ impl Server {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// Sets how many files it may have open from now on; how many it might before.
+    pub fn limit_files(&self, limit: u64) -> u64 {
+        use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limits = Rlimit { current: Some(limit), maximum };
+        prlimit(Pid::from_raw(self.pid()), Resource::Nofile, limits).unwrap().current.unwrap()
+    }
+
     /// Waits for the process to end by itself.
     pub fn wait(&mut self) -> ExitStatus {
         let status = eventually("the server ends", || self.child.as_mut().unwrap().try_wait().unwrap());
