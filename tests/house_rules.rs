@@ -312,6 +312,7 @@ fn the_time_is_asked_in_one_place() {
         ("actors/dispatchers.rs", "how often a Dispatcher died lately"),
         ("actors/dispatcher.rs", "the pace of a rate limit, and since when there is no work"),
         ("actors/pace.rs", "the pace of a rate limit"),
+        ("actors/capacity.rs", "who waits for a place still"),
         ("store/commit.rs", "how long a batch waits for more requests"),
         ("store/prune/pace.rs", "how long a step of pruning took, and so how long to leave the store alone"),
         ("store/room.rs", "how often the log says that there is no room"),

@@ -53,7 +53,7 @@ impl AuditLog {
                 }
             }
             Change::Changed { delivery, before } => {
-                live.publish(&LiveItem::Status { delivery, before: Some(before) });
+                live.publish(&LiveItem::Status { delivery, before });
             }
             Change::Due { .. } => {}
         }

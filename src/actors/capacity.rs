@@ -1,20 +1,40 @@
 //! How many attempts may be under way at a time. Every endpoint may have one whatever the others do, so that no set
-//! of hung endpoints can use up the whole for the rest; where there are more endpoints than that, up to a second bound.
+//! of hung endpoints can use up the whole for the rest. Where more endpoints want one than there can be, they take
+//! turns: who waits for longest is next, and not who has just had one.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
-/// The count of attempts under way, and its bound.
+use crate::domain::ids::EndpointId;
+
+/// Who waits asks again sooner than this; else it has nothing to send any more.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The count of attempts under way, and its bounds.
 #[derive(Debug)]
 pub struct Capacity {
     bound: usize,
     most: usize,
     taken: AtomicUsize,
     emptied: Notify,
+    waiting: Mutex<VecDeque<Waiting>>,
+    /// How long that is, to be looked at without the lock.
+    waiters: AtomicUsize,
+}
+
+/// An endpoint without any attempt under way, for which there was no place.
+#[derive(Debug)]
+struct Waiting {
+    endpoint: EndpointId,
+    asked_at: Instant,
 }
 
 /// One attempt's place; dropped when the attempt is over.
@@ -25,14 +45,57 @@ impl Capacity {
     /// A capacity of so many attempts, and with the first of each endpoint of `most`.
     #[must_use]
     pub fn new(bound: usize, most: usize) -> Self {
-        Self { bound, most, taken: AtomicUsize::new(0), emptied: Notify::new() }
+        Self {
+            bound,
+            most,
+            taken: AtomicUsize::new(0),
+            emptied: Notify::new(),
+            waiting: Mutex::default(),
+            waiters: AtomicUsize::new(0),
+        }
     }
 
-    /// A place for one more attempt; `first`: its endpoint has no other.
-    pub fn take(self: &Arc<Self>, first: bool) -> Option<Place> {
+    /// A place for one more attempt of an endpoint, at `now`; `first`: it has no other, and is to ask again soon.
+    pub fn take(self: &Arc<Self>, endpoint: EndpointId, first: bool, now: Instant) -> Option<Place> {
         let before = self.taken.fetch_add(1, Ordering::SeqCst);
         let place = Place(Arc::clone(self));
-        (before < if first { self.most } else { self.bound }).then_some(place)
+        if !first {
+            return (before < self.bound).then_some(place);
+        }
+        let free = self.most.saturating_sub(before);
+        if free > 0 && self.waiters.load(Ordering::SeqCst) == 0 {
+            return Some(place);
+        }
+        self.is_next(endpoint, free, now).then_some(place)
+    }
+
+    /// Whether it is among those whose turn it is, with so many places free; else it waits.
+    fn is_next(&self, endpoint: EndpointId, free: usize, now: Instant) -> bool {
+        let mut waiting = self.waiting();
+        waiting.retain(|one| one.endpoint == endpoint || now.duration_since(one.asked_at) < PATIENCE);
+        let place = waiting.iter().position(|one| one.endpoint == endpoint).unwrap_or(waiting.len());
+        let is_next = place < free;
+        if is_next {
+            waiting.remove(place);
+        } else if let Some(one) = waiting.get_mut(place) {
+            one.asked_at = now;
+        } else {
+            waiting.push_back(Waiting { endpoint, asked_at: now });
+        }
+        self.waiters.store(waiting.len(), Ordering::SeqCst);
+        is_next
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The endpoint that waits for longest.
+    pub fn next(&self) -> Option<EndpointId> {
+        if self.waiters.load(Ordering::SeqCst) == 0 {
+            return None;
+        }
+        self.waiting().front().map(|one| one.endpoint)
     }
 
     /// Places taken now.
@@ -65,17 +128,43 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn endpoint(n: u128) -> EndpointId {
+        EndpointId::from_u128(n)
+    }
+
     #[test]
     fn the_first_of_an_endpoint_has_a_place_where_others_have_none() {
-        let capacity = Arc::new(Capacity::new(1, 2));
-        let one = capacity.take(false);
+        let (capacity, now) = (Arc::new(Capacity::new(1, 2)), Instant::now());
+        let one = capacity.take(endpoint(1), false, now);
         assert!(one.is_some());
-        assert!(capacity.take(false).is_none());
-        let first = capacity.take(true);
+        assert!(capacity.take(endpoint(1), false, now).is_none());
+        let first = capacity.take(endpoint(2), true, now);
         assert!(first.is_some());
         assert_eq!(capacity.taken(), 2);
-        assert!(capacity.take(true).is_none());
+        assert!(capacity.take(endpoint(3), true, now).is_none());
         drop((one, first));
         assert_eq!(capacity.taken(), 0);
+    }
+
+    #[test]
+    fn who_waits_for_longest_is_next() {
+        let (capacity, now) = (Arc::new(Capacity::new(1, 1)), Instant::now());
+        let take = |n, at| capacity.take(endpoint(n), true, at);
+        let taken = take(1, now).unwrap();
+        assert!(take(2, now).is_none() && take(3, now).is_none());
+        drop(taken);
+        assert_eq!(capacity.next(), Some(endpoint(2)));
+        assert!(take(1, now).is_none(), "it has just had one");
+        assert!(take(3, now).is_none(), "another waits for longer");
+        drop(take(2, now).unwrap());
+        drop(take(3, now).unwrap());
+        drop(take(1, now).unwrap());
+        assert_eq!(capacity.next(), None);
+
+        let taken = take(1, now).unwrap();
+        assert!(take(2, now).is_none() && take(3, now).is_none());
+        drop(taken);
+        let later = now + PATIENCE;
+        drop(take(3, later).expect("the other has not asked again"));
     }
 }

@@ -62,7 +62,7 @@ struct Lease {
     slot: Arc<Slot>,
     addressee: Rc<Addressee>,
     delivery: DeliveryId,
-    _place: Place,
+    place: Option<Place>,
 }
 
 impl Lease {
@@ -88,6 +88,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let why = self.slot.leases().release(self.delivery);
         self.shared.dispatchers.attempt_is_over(self.addressee.endpoint.id, why);
+        drop(self.place.take());
+        if let Some(next) = self.shared.capacity.next() {
+            self.shared.dispatchers.look(next);
+        }
     }
 }
 
@@ -98,7 +102,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, slot: &Arc<Slot>, addressee: &Rc<Addre
         slot: Arc::clone(slot),
         addressee: Rc::clone(addressee),
         delivery: turn.delivery.id,
-        _place: place,
+        place: Some(place),
     };
     actix_rt::spawn(async move {
         let still_fresh = turn.delivery.is_fresh();

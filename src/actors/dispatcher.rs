@@ -76,6 +76,7 @@ impl Drop for Lifeline {
 impl Dispatcher {
     pub(super) fn new(shared: Arc<Shared>, endpoint: EndpointId, slot: Arc<Slot>, pause: Duration) -> Self {
         let turns = Turns::new(&shared.store, endpoint);
+        let pace = Pace::since(shared.dispatchers.began());
         let lifeline = Lifeline { shared: Arc::clone(&shared), endpoint, retired: false };
         Self {
             shared,
@@ -83,7 +84,7 @@ impl Dispatcher {
             slot,
             turns,
             addressee: None,
-            pace: Pace::default(),
+            pace,
             pause,
             planned: None,
             is_stuck: false,
@@ -148,10 +149,11 @@ impl Dispatcher {
                 leases.wait_for_end();
                 return Plan::AfterAttempt;
             }
-            if let Err(wait) = self.pace.take(effective.rate_limit, Instant::now()) {
+            let now = Instant::now();
+            if let Err(wait) = self.pace.take(effective.rate_limit, now) {
                 return Plan::After(wait);
             }
-            let Some(place) = self.shared.capacity.take(leases.count() == 0) else {
+            let Some(place) = self.shared.capacity.take(self.endpoint, leases.count() == 0, now) else {
                 self.pace.give_back();
                 // An attempt of its own that is under way is soon over where only others hang.
                 leases.wait_for_end();

@@ -195,13 +195,19 @@ struct Entry {
 /// The table.
 pub(super) struct Dispatchers {
     threads: Vec<ArbiterHandle>,
+    began: Instant,
     hasher: RandomState,
     running: Mutex<HashMap<EndpointId, Entry>>,
 }
 
 impl Dispatchers {
     pub(super) fn new(threads: Vec<ArbiterHandle>) -> Self {
-        Self { threads, hasher: RandomState::default(), running: Mutex::default() }
+        Self { threads, began: Instant::now(), hasher: RandomState::default(), running: Mutex::default() }
+    }
+
+    /// When the first of them could begin.
+    pub(super) fn began(&self) -> Instant {
+        self.began
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<EndpointId, Entry>> {
@@ -242,6 +248,13 @@ impl Dispatchers {
     pub(super) fn reread(&self, endpoint: EndpointId) {
         if let Some(entry) = self.running().get_mut(&endpoint) {
             entry.waiting = entry.waiting | Wake::AGAIN;
+        }
+    }
+
+    /// Tells the endpoint's Dispatcher, if there is one, that there is a place for an attempt.
+    pub(super) fn look(&self, endpoint: EndpointId) {
+        if let Some(entry) = self.running().get(&endpoint) {
+            entry.addr.do_send(Look);
         }
     }
 

@@ -2,32 +2,41 @@
 
 use std::time::{Duration, Instant};
 
-/// When the next attempt may start.
-#[derive(Debug, Default)]
+/// When the last attempt was started.
+#[derive(Debug)]
 pub struct Pace {
-    not_before: Option<Instant>,
+    last: Option<Instant>,
 }
 
 impl Pace {
+    /// Of an endpoint that had its last attempt at this time at the latest: that of an earlier start of the server is not
+    /// known.
+    #[must_use]
+    pub fn since(last: Instant) -> Self {
+        Self { last: Some(last) }
+    }
+
     /// Takes a turn at `now`; or says how long to wait for one.
     ///
     /// # Errors
     /// The wait, if it is not yet time.
     pub fn take(&mut self, limit: Option<u32>, now: Instant) -> Result<(), Duration> {
         let Some(limit) = limit else {
-            self.not_before = None;
+            self.last = None;
             return Ok(());
         };
-        if let Some(wait) = self.not_before.map(|at| at.saturating_duration_since(now)).filter(|wait| !wait.is_zero()) {
+        let distance = Duration::from_secs(1) / limit.max(1);
+        let wait = self.last.map_or(Duration::ZERO, |last| (last + distance).saturating_duration_since(now));
+        if !wait.is_zero() {
             return Err(wait);
         }
-        self.not_before = Some(now + Duration::from_secs(1) / limit.max(1));
+        self.last = Some(now);
         Ok(())
     }
 
     /// Gives back a turn that was not used.
     pub fn give_back(&mut self) {
-        self.not_before = None;
+        self.last = None;
     }
 }
 
@@ -37,8 +46,10 @@ mod tests {
 
     #[test]
     fn at_even_distances() {
-        let mut pace = Pace::default();
         let start = Instant::now();
+        let mut pace = Pace::since(start);
+        assert_eq!(pace.take(Some(1), start + Duration::from_millis(300)), Err(Duration::from_millis(700)));
+        let start = start + Duration::from_secs(1);
         assert_eq!(pace.take(Some(4), start), Ok(()));
         assert_eq!(pace.take(Some(4), start), Err(Duration::from_millis(250)));
         assert_eq!(pace.take(Some(4), start + Duration::from_millis(250)), Ok(()));

@@ -89,7 +89,7 @@ fn change(work: &mut Work, before: &StoredDelivery, after: StoredDelivery, lates
         return Ok(());
     }
     delivery_rows::write(work, before, &after, latest)?;
-    work.changes.push(Change::Changed { delivery: Arc::new(after.delivery), before: before.delivery.status });
+    work.changes.push(Change::Changed { delivery: Arc::new(after.delivery), before: Some(before.delivery.status) });
     Ok(())
 }
 

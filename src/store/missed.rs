@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::{
     attempt::Trigger,
-    delivery::{DeliveryStatus, NextAttempt},
+    delivery::NextAttempt,
     event::Event,
     ids::{DeliveryId, EndpointId, EventKey},
 };
@@ -107,6 +107,6 @@ fn make(work: &mut Work, endpoint: EndpointId, event: &Event) -> Result<(), Stor
     work.put(Row::Extra(event.key, stored.delivery.id).key(), Vec::new());
     delivery_rows::add(work, &stored, true)?;
     let delivery = Arc::new(stored.delivery);
-    work.changes.push(Change::Changed { delivery, before: DeliveryStatus::Pending });
+    work.changes.push(Change::Changed { delivery, before: None });
     Ok(())
 }

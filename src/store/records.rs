@@ -316,8 +316,8 @@ pub enum Change {
     Changed {
         /// The delivery as it is now.
         delivery: Arc<Delivery>,
-        /// Its status before.
-        before: DeliveryStatus,
+        /// Its status before; `None`: a replay made it.
+        before: Option<DeliveryStatus>,
     },
     /// A due row was made for this endpoint.
     Due {

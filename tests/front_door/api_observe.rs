@@ -89,6 +89,24 @@ fn the_stream_tells_every_attempt_and_change() {
 }
 
 #[test]
+fn a_delivery_that_a_replay_makes_is_a_new_one_to_the_stream() {
+    let server = Server::start();
+    let api = server.admin();
+    let receiver = Receiver::ok();
+    let path = format!("/v1/endpoints/{}", id(&api.endpoint(&receiver.url())));
+    api.send("PATCH", &path, &json!({"status": "disabled"})).expect(200);
+    api.event();
+    api.send("PATCH", &path, &json!({"status": "enabled"})).expect(200);
+    let stream = Events::open(&server, &token(&server), "/v1/stream");
+    api.post(&format!("{path}/replay"), &json!({"since": "2020-01-01T00:00:00Z", "select": "missed"})).expect(202);
+    stream.wait_for("it is delivered", |data| data["previous_status"] == "pending");
+    let seen = stream.seen();
+    let statuses = seen.iter().filter(|(name, _)| name == "delivery");
+    let changes: Vec<_> = statuses.map(|(_, data)| (&data["previous_status"], &data["status"])).collect();
+    assert_eq!(changes, [(&json!(null), &json!("pending")), (&json!("pending"), &json!("delivered"))]);
+}
+
+#[test]
 fn the_stream_filters_and_keeps_accounts_apart() {
     let server = Server::start();
     let api = server.admin();
