@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// In each round so many fan-outs, one after another; the first opens the connections and does not count.
-const TIMES: usize = 6;
+const TIMES: usize = 11;
 
 pub fn measure(plan: &Plan) -> Vec<Figure> {
     let endpoints = plan.pick(50, 1_000, 1_000);
