@@ -3,7 +3,7 @@
 //! turns: who waits for longest is next, and not who has just had one.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -25,16 +25,48 @@ pub struct Capacity {
     most: usize,
     taken: AtomicUsize,
     emptied: Notify,
-    waiting: Mutex<VecDeque<Waiting>>,
-    /// How long that is, to be looked at without the lock.
+    waiting: Mutex<Queue>,
+    /// How many wait, to be looked at without the lock.
     waiters: AtomicUsize,
 }
 
-/// An endpoint without any attempt under way, for which there was no place.
+/// Endpoints without any attempt under way, for which there was no place: by number, in the order in which they came.
+#[derive(Debug, Default)]
+struct Queue {
+    numbers: HashMap<EndpointId, u64>,
+    waiting: BTreeMap<u64, Waiting>,
+    last: u64,
+}
+
 #[derive(Debug)]
 struct Waiting {
     endpoint: EndpointId,
     asked_at: Instant,
+}
+
+impl Queue {
+    /// Whether it is among the first so many; then it waits no more, else it does.
+    fn take(&mut self, endpoint: EndpointId, free: usize, now: Instant) -> bool {
+        while let Some(first) = self.waiting.first_entry()
+            && now.duration_since(first.get().asked_at) >= PATIENCE
+        {
+            self.numbers.remove(&first.remove().endpoint);
+        }
+        let number = self.numbers.get(&endpoint).copied();
+        let is_among = self.waiting.values().take(free).any(|one| one.endpoint == endpoint);
+        if is_among || (number.is_none() && self.waiting.len() < free) {
+            self.numbers.remove(&endpoint);
+            number.and_then(|number| self.waiting.remove(&number));
+            return true;
+        }
+        let number = number.unwrap_or_else(|| {
+            self.last += 1;
+            self.numbers.insert(endpoint, self.last);
+            self.last
+        });
+        self.waiting.insert(number, Waiting { endpoint, asked_at: now });
+        false
+    }
 }
 
 /// One attempt's place; dropped when the attempt is over.
@@ -71,22 +103,13 @@ impl Capacity {
 
     /// Whether it is among those whose turn it is, with so many places free; else it waits.
     fn is_next(&self, endpoint: EndpointId, free: usize, now: Instant) -> bool {
-        let mut waiting = self.waiting();
-        waiting.retain(|one| one.endpoint == endpoint || now.duration_since(one.asked_at) < PATIENCE);
-        let place = waiting.iter().position(|one| one.endpoint == endpoint).unwrap_or(waiting.len());
-        let is_next = place < free;
-        if is_next {
-            waiting.remove(place);
-        } else if let Some(one) = waiting.get_mut(place) {
-            one.asked_at = now;
-        } else {
-            waiting.push_back(Waiting { endpoint, asked_at: now });
-        }
-        self.waiters.store(waiting.len(), Ordering::SeqCst);
+        let mut queue = self.queue();
+        let is_next = queue.take(endpoint, free, now);
+        self.waiters.store(queue.waiting.len(), Ordering::SeqCst);
         is_next
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,7 +118,7 @@ impl Capacity {
         if self.waiters.load(Ordering::SeqCst) == 0 {
             return None;
         }
-        self.waiting().front().map(|one| one.endpoint)
+        self.queue().waiting.first_key_value().map(|(_, one)| one.endpoint)
     }
 
     /// Places taken now.
@@ -166,5 +189,6 @@ mod tests {
         drop(taken);
         let later = now + PATIENCE;
         drop(take(3, later).expect("the other has not asked again"));
+        assert_eq!(capacity.next(), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         endpoint::Endpoint,
         event_type::{EventType, EventTypeName},
-        json, json_text,
+        json_text,
         subscription::Subscription,
     },
     http::{
@@ -20,7 +20,7 @@ use crate::{
         auth::{Caller, CanChangeServer, CanRead},
         bounded::Prose,
         catalog::{Entry, Put},
-        extract::{Json, ListQuery, Name, NewName, NoQuery},
+        extract::{Json, ListQuery, Name, NewName, NoQuery, check_depth},
         list::{self, List, PageParams},
         problem::{Kind, Problem},
         schema::CompiledSchema,
@@ -275,10 +275,7 @@ fn checked(
     enforce_schema: Option<bool>,
 ) -> Result<EventType, Problem> {
     let object = |value: &RawValue, pointer: &'static str| {
-        if json::is_too_deep(value.get()) {
-            let detail = format!("is nested more than {} levels deep", json::DEEPEST);
-            return Err(Problem::field(Kind::InvalidField, pointer, detail));
-        }
+        check_depth(value.get(), pointer)?;
         let text = value.get().starts_with('{').then(|| json_text::compact(value.get()));
         text.ok_or_else(|| Problem::field(Kind::InvalidField, pointer, "must be an object"))
     };

@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{account::Account, event_type::EventTypeName, ids::EventId, json, time::Timestamp},
+    domain::{account::Account, event_type::EventTypeName, ids::EventId, time::Timestamp},
     http::{
         Api,
         auth::{Caller, CanPost},
         bounded::{Object, Ranged},
-        extract::parse,
+        extract::{check_depth, parse},
         problem::{Kind, Problem},
         text::{AccountText, EventIdText, EventTypeText, Text},
     },
@@ -150,10 +150,7 @@ fn read<'a, R>(api: &Api, caller: &Caller<R>, posted: PostedEvent<'a>) -> Result
     if !object.starts_with('{') {
         return Err(Problem::field(Kind::InvalidField, "/data/object", "must be an object"));
     }
-    if json::is_too_deep(object) {
-        let detail = format!("is nested more than {} levels deep", json::DEEPEST);
-        return Err(Problem::field(Kind::InvalidField, "/data/object", detail));
-    }
+    check_depth(object, "/data/object")?;
     let limit = api.settings().max_event_size;
     if object.len() > limit {
         return Err(Problem::field(Kind::TooLarge, "/data/object", format!("may have {limit} bytes at most")));

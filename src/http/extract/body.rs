@@ -199,6 +199,18 @@ pub fn parse_owned<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     parse(body)
 }
 
+/// Checks how deep a payload nests: a part of a body that was read.
+///
+/// # Errors
+/// 400, at this pointer.
+pub fn check_depth(payload: &str, pointer: &'static str) -> Result<(), Problem> {
+    if json::is_too_deep(payload) {
+        let detail = format!("is nested more than {} levels deep", json::DEEPEST);
+        return Err(Problem::field(Kind::InvalidField, pointer, detail));
+    }
+    Ok(())
+}
+
 /// A number that is JSON, but too large for any type here: the parser takes that for a fault of the syntax.
 fn is_out_of_range(error: &serde_json::Error) -> bool {
     error.to_string().starts_with("number out of range")

@@ -5,6 +5,6 @@ mod body;
 mod path;
 mod query;
 
-pub use body::{BatchBytes, EventBytes, Json, Optional, parse, parse_owned};
+pub use body::{BatchBytes, EventBytes, Json, Optional, check_depth, parse, parse_owned};
 pub use path::{Name, NewName, OfAccount, PathId};
 pub use query::{ListQuery, NoQuery, Query, page_list_query, page_query};
