@@ -91,11 +91,12 @@ impl Capacity {
     pub fn take(self: &Arc<Self>, endpoint: EndpointId, first: bool, now: Instant) -> Option<Place> {
         let before = self.taken.fetch_add(1, Ordering::SeqCst);
         let place = Place(Arc::clone(self));
+        let nobody_waits = self.waiters.load(Ordering::SeqCst) == 0;
         if !first {
-            return (before < self.bound).then_some(place);
+            return (before < self.bound && nobody_waits).then_some(place);
         }
         let free = self.most.saturating_sub(before);
-        if free > 0 && self.waiters.load(Ordering::SeqCst) == 0 {
+        if free > 0 && nobody_waits {
             return Some(place);
         }
         self.is_next(endpoint, free, now).then_some(place)
@@ -177,6 +178,7 @@ mod tests {
         assert!(take(2, now).is_none() && take(3, now).is_none());
         drop(taken);
         assert_eq!(capacity.next(), Some(endpoint(2)));
+        assert!(capacity.take(endpoint(4), false, now).is_none(), "nobody has a second before others have one");
         assert!(take(1, now).is_none(), "it has just had one");
         assert!(take(3, now).is_none(), "another waits for longer");
         drop(take(2, now).unwrap());
