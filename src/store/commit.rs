@@ -39,8 +39,6 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// So long nothing must have been asked for before unplaced deliveries are given their places.
 const PLACING_PAUSE: Duration = Duration::from_millis(20);
-/// What the row of one takes at most.
-const PLACE_BYTES: usize = 64;
 
 /// Tells a request what became of the batch that it was in.
 pub type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -164,20 +162,20 @@ impl Writer {
     /// The next message; while none comes, deliveries are given their places, the witness is told what it does not know yet,
     /// and what waits in memory for long is let go. `None`: no more will come.
     fn receive(&self) -> Option<Message> {
-        let mut pause = PLACING_PAUSE;
+        let mut until_placing = Some(PLACING_PAUSE);
         loop {
-            let placing = pause < QUIET && !self.shared.unplaced.is_empty();
-            match self.messages.recv_timeout(if placing { pause } else { QUIET }) {
+            let placing = until_placing.filter(|_| !self.shared.unplaced.is_empty());
+            match self.messages.recv_timeout(placing.unwrap_or(QUIET)) {
                 Ok(message) => return Some(message),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) if placing => {
+                Err(RecvTimeoutError::Timeout) if placing.is_some() => {
                     // Where there is no room for them now, it is tried again later.
-                    pause = if self.place_some() { Duration::ZERO } else { QUIET };
+                    until_placing = self.place_some().then_some(Duration::ZERO);
                     continue;
                 }
                 Err(RecvTimeoutError::Timeout) => self.tell_witness(),
             }
-            pause = PLACING_PAUSE;
+            until_placing = Some(PLACING_PAUSE);
             if self.shared.recent.age(self.shared.clock.wall()) && self.shared.unplaced.is_empty() {
                 return self.messages.recv().ok();
             }
@@ -189,10 +187,6 @@ impl Writer {
         fail::fail_point!("store::place", |_| false);
         let shared = &self.shared;
         let Some(part) = shared.unplaced.next_part() else { return false };
-        // A batch that is made and refused would take what other batches would have written.
-        if !shared.watch.has_room_for(shared.engine.room_for(number(part.rows()), number(part.rows() * PLACE_BYTES))) {
-            return false;
-        }
         let mut work = Work::new(shared);
         part.write(&mut work);
         let written = self.commit(work, false);
@@ -218,7 +212,7 @@ impl Writer {
         let shared = &self.shared;
         let now = shared.clock.wall();
         let minutes = shared.statistics().to_write(now, closing);
-        shared.traffic().write(&mut work, now, closing)?;
+        let traffic = shared.traffic().write(&mut work, now, closing)?;
         let Some(batch) = work.finish(&minutes)? else { return Ok(()) };
         fail::fail_point!("store::commit", |_| Err(StoreError::Failed("an injected failure".to_owned())));
         self.check_room_for(&batch.writes)?;
@@ -245,6 +239,7 @@ impl Writer {
         if !minutes.is_empty() {
             shared.statistics().written(now);
         }
+        shared.traffic().written(&traffic, now);
         if !batch.changes.is_empty() {
             statistics::count(shared, &batch.changes);
             shared.watch.taken(&batch.changes);
@@ -261,13 +256,10 @@ impl Writer {
     /// The engine must never meet a full disk half-way through a batch, so there has to be room before.
     fn check_room_for(&self, writes: &[super::engine::Write]) -> Result<(), StoreError> {
         let bytes: usize = writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
+        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let needed = self.shared.engine.room_for(number(writes.len()), number(bytes));
         if self.shared.watch.has_room_for(needed) { Ok(()) } else { Err(StoreError::Full) }
     }
-}
-
-fn number(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Whether a batch waits for more requests: under load it does, and is larger for it; else nobody waits.

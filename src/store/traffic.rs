@@ -112,6 +112,10 @@ impl Store {
     }
 }
 
+fn minute_of(now: Timestamp) -> i64 {
+    now.as_seconds() / 60
+}
+
 impl Traffic {
     /// Reads what was written.
     pub fn load(engine: &dyn Engine) -> Result<Self, StoreError> {
@@ -139,24 +143,30 @@ impl Traffic {
     }
 
     /// Puts some of what changed into a batch, once a minute while there is a batch anyway, and at the end.
-    pub fn write(&mut self, work: &mut Work<'_>, now: Timestamp, closing: bool) -> Result<(), StoreError> {
-        let minute = now.as_seconds() / 60;
-        if self.changed.is_empty() || (self.written == minute && !closing) {
-            return Ok(());
+    /// Whose these are: [`Self::written`] is to be told once they are stored.
+    pub fn write(&mut self, work: &mut Work<'_>, now: Timestamp, closing: bool) -> Result<Vec<EndpointId>, StoreError> {
+        if self.changed.is_empty() || (self.written == minute_of(now) && !closing) {
+            return Ok(Vec::new());
         }
         let some: Vec<_> = self.changed.iter().take(MOST_WRITTEN).copied().collect();
-        for id in some {
-            self.changed.remove(&id);
-            if let Some(stored) = self.endpoints.get(&id).filter(|_| work.progress(id).is_some()) {
-                work.put_record(&Row::Traffic(id), stored, &[])?;
+        for id in &some {
+            if let Some(stored) = self.endpoints.get(id).filter(|_| work.progress(*id).is_some()) {
+                work.put_record(&Row::Traffic(*id), stored, &[])?;
             } else {
-                self.forget(id);
+                self.forget(*id);
             }
         }
-        if self.changed.is_empty() {
-            self.written = minute;
+        Ok(some)
+    }
+
+    /// What was put into a batch at `now` is stored as it is.
+    pub fn written(&mut self, endpoints: &[EndpointId], now: Timestamp) {
+        for id in endpoints {
+            self.changed.remove(id);
         }
-        Ok(())
+        if !endpoints.is_empty() && self.changed.is_empty() {
+            self.written = minute_of(now);
+        }
     }
 
     /// Forgets an endpoint of which nothing is left.

@@ -62,11 +62,6 @@ pub struct Part {
 }
 
 impl Part {
-    /// How many rows these are.
-    pub fn rows(&self) -> usize {
-        self.places.len() + usize::from(self.is_last)
-    }
-
     /// Writes them, and after the last takes the mark away.
     pub fn write(&self, work: &mut Work) {
         for (endpoint, id) in &self.places {

@@ -311,6 +311,7 @@ fn a_page_that_finds_little_is_returned_short_and_the_next_goes_on() {
 #[cfg(feature = "testing")]
 mod injected {
     use super::*;
+    use crate::store::{TrafficStep, tests::making::audit};
 
     #[test]
     fn a_batch_that_fails_leaves_nothing_behind() {
@@ -332,6 +333,27 @@ mod injected {
         });
         drop(store);
         assert!(verify(directory.path(), &mut |_, _| {}).unwrap().is_sound());
+        scenario.teardown();
+    }
+
+    #[test]
+    fn a_batch_that_fails_takes_no_counts_with_it() {
+        let scenario = fail::FailScenario::setup();
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        let endpoint = run(async {
+            let endpoint = put_endpoint(&store).await;
+            let event = store.accept(vec![event(&[endpoint], "{}")]).await.unwrap().remove(0).event;
+            let attempt = answered(Trigger::Schedule, event.accepted_at, 200, b"");
+            store.settle(settlement(event.first_delivery, None, attempt)).await.unwrap();
+            fail::cfg("store::commit", "1*return->off").unwrap();
+            assert!(store.delete_endpoint(endpoint, audit("endpoint.deleted")).await.is_err());
+            endpoint
+        });
+        drop(store);
+        let store = open(directory.path());
+        let hours = store.traffic(endpoint, TrafficStep::Hour, 24);
+        assert_eq!(hours.iter().map(|hour| hour.taken).sum::<u32>(), 1);
         scenario.teardown();
     }
 }
