@@ -60,7 +60,7 @@ impl<R: Resolve> Transport for HttpTransport<R> {
             progress: &progress,
             link: RefCell::default(),
         };
-        let run = pin!(attempt.run());
+        let run = pin!(attempt.run_with_what_there_is());
         let mut cut_off = request.cut_off.clone();
         let result = tokio::select! {
             result = tokio::time::timeout(request.timeout, run) => result,
@@ -91,6 +91,14 @@ struct Attempt<'a, R> {
 }
 
 impl<R: Resolve> Attempt<'_, R> {
+    /// Connections that only wait for another request have what this one may lack.
+    async fn run_with_what_there_is(&self) -> Result<(), Failure> {
+        match self.run().await {
+            Err(Failure::Shortage(_)) if self.transport.pool.let_idle_go() => Box::pin(self.run()).await,
+            ran => ran,
+        }
+    }
+
     async fn run(&self) -> Result<(), Failure> {
         let Destination { url, authority, host, .. } = self.destination;
         if !url.is_https() && !self.transport.shared.allow_http {
@@ -127,12 +135,12 @@ impl<R: Resolve> Attempt<'_, R> {
             Host::Ipv4(address) => vec![SocketAddr::new(address.into(), port)],
             Host::Ipv6(address) => vec![SocketAddr::new(address.into(), port)],
             Host::Domain(name) => {
-                let found = match self.look_up(name, port).await {
-                    Err(Failure::Shortage(_)) if self.transport.pool.let_idle_go() => self.look_up(name, port).await,
-                    found => found,
-                };
+                let found = shared.lanes.look_up(&self.transport.resolver, name, port).await;
                 self.progress.looked_up();
-                found?
+                found.map_err(|error| {
+                    let message = format!("{host} could not be looked up: {error}");
+                    Failure::of_io(&error, message, |message| Failure::new(ErrorKind::Dns, message))
+                })?
             }
         };
         let mut addresses: Vec<SocketAddr> = Vec::with_capacity(found.len());
@@ -150,14 +158,6 @@ impl<R: Resolve> Attempt<'_, R> {
             }
         }
         if addresses.is_empty() { Err(self.no_address()) } else { Ok(addresses) }
-    }
-
-    async fn look_up(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-        let HttpTransport { shared, resolver, .. } = self.transport;
-        shared.lanes.look_up(resolver, name, port).await.map_err(|error| {
-            let message = format!("{} could not be looked up: {error}", self.destination.host);
-            Failure::of_io(&error, message, |message| Failure::new(ErrorKind::Dns, message))
-        })
     }
 
     /// Gives the next of these addresses its share of the time that is left, so that one which swallows everything
@@ -207,12 +207,7 @@ impl<R: Resolve> Attempt<'_, R> {
 
     async fn connect(&self, link: &Link) -> Result<Opened, Failure> {
         let config = link.place.https.then_some(&self.transport.shared.tls);
-        let open = || connect::open(link.place.address, &self.destination.host, config, self.progress);
-        match open().await {
-            // Connections that only wait have what this one needs.
-            Err(Failure::Shortage(_)) if self.transport.pool.let_idle_go() => open().await,
-            opened => opened,
-        }
+        connect::open(link.place.address, &self.destination.host, config, self.progress).await
     }
 
     fn no_address(&self) -> Failure {

@@ -29,11 +29,11 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Has the system's resolver read what it needs. If it first does that when no file can be opened any more, it says that
-/// there is no such name.
+/// Has the system's resolver read what it needs, on a thread that nobody waits for. If it first does that when no file can
+/// be opened any more, it says that there is no such name.
 pub fn warm_up() {
-    // Whether there is such a name makes no difference.
-    let _ = ("localhost", 0).to_socket_addrs();
+    // Whether there is such a name makes no difference, nor whether it was asked for.
+    let _ = std::thread::Builder::new().name("resolver".to_owned()).spawn(|| ("localhost", 0).to_socket_addrs());
 }
 
 /// Look-ups of one name at a time: so many threads can a name that hangs hold.
