@@ -99,6 +99,12 @@ pub fn is_too_deep(valid: &str) -> bool {
     false
 }
 
+/// A number that is JSON, but too large for any type here: the parser takes that for a fault of the syntax.
+#[must_use]
+pub fn is_out_of_range(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("number out of range")
+}
+
 /// The index of the quote that ends the string that begins at `start`.
 fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use crate::domain::json;
+
 /// The largest schema, in bytes of JSON text.
 pub const MAX_SCHEMA_SIZE: usize = 64 << 10;
 
@@ -93,7 +95,7 @@ impl CompiledSchema {
         // It is known to be JSON: what is left has no value here.
         let object: Value = serde_json::from_str(object).map_err(|error| Violation {
             pointer: String::new(),
-            message: if error.to_string().starts_with("number out of range") {
+            message: if json::is_out_of_range(&error) {
                 "it has a number out of the range that can be checked against a schema".to_owned()
             } else {
                 "it has half of a surrogate pair in a text, which cannot be checked against a schema".to_owned()
@@ -306,7 +308,7 @@ mod tests {
         let bottom = r##""s10":{"properties":{"a":{"$ref":"#/$defs/s0"}},"items":{"$ref":"#/$defs/s0"}}"##;
         let schema = format!(r##"{{"$defs":{{{},{bottom}}},"$ref":"#/$defs/s0"}}"##, chain.join(","));
         let schema = CompiledSchema::compile(&schema).unwrap_or_else(|error| panic!("{error}"));
-        let deepest = crate::domain::json::DEEPEST;
+        let deepest = json::DEEPEST;
         let object = format!("{}1{}", "{\"a\":".repeat(deepest), "}".repeat(deepest));
         let checked =
             std::thread::Builder::new().stack_size(2 << 20).spawn(move || schema.check(&object)).unwrap().join();

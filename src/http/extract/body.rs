@@ -177,7 +177,7 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body).map_err(|_| Problem::new(Kind::MalformedBody, "the body is not UTF-8"))?;
     let value = match serde_json::from_str::<Object<T>>(text) {
         Ok(Object(value)) => value,
-        Err(error) if (error.is_syntax() || error.is_eof()) && !is_out_of_range(&error) => {
+        Err(error) if (error.is_syntax() || error.is_eof()) && !json::is_out_of_range(&error) => {
             return Err(Problem::new(Kind::MalformedBody, format!("the body is not JSON: {error}")));
         }
         Err(_) => return Err(explain::<T>(text)),
@@ -209,11 +209,6 @@ pub fn check_depth(payload: &str, pointer: &'static str) -> Result<(), Problem> 
         return Err(Problem::field(Kind::InvalidField, pointer, detail));
     }
     Ok(())
-}
-
-/// A number that is JSON, but too large for any type here: the parser takes that for a fault of the syntax.
-fn is_out_of_range(error: &serde_json::Error) -> bool {
-    error.to_string().starts_with("number out of range")
 }
 
 fn explain<'a, T: Deserialize<'a>>(text: &'a str) -> Problem {

@@ -87,12 +87,15 @@ impl<T: Named<Err: Display>> FromRequest for NewName<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let text = request.match_info().get("name").unwrap_or_default();
-        ready(text.parse().map(Self).map_err(|error| Problem::parameter("name", format!("{error}"))))
+        let name = part(request, "name").parse().map(Self);
+        ready(name.map_err(|error| Problem::parameter("name", format!("{error}"))))
     }
 }
 
-fn read<T: Named>(request: &HttpRequest, part: &str) -> Result<T, Problem> {
-    let text = request.match_info().get(part).unwrap_or_default();
-    text.parse().map_err(|_| Problem::not_found(T::WHAT))
+fn read<T: Named>(request: &HttpRequest, name: &str) -> Result<T, Problem> {
+    part(request, name).parse().map_err(|_| Problem::not_found(T::WHAT))
+}
+
+fn part<'a>(request: &'a HttpRequest, name: &str) -> &'a str {
+    request.match_info().get(name).unwrap_or_default()
 }
