@@ -134,6 +134,15 @@ fn an_attempt_under_way_is_repeated() {
     assert_eq!(receiver.requests()[0].body, receiver.requests()[1].body);
 }
 
+/// A receiver that hangs until it is told to answer.
+fn hangs_until_told() -> (Receiver, Arc<AtomicBool>) {
+    let answers = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&answers);
+    let script =
+        move |_: &Recorded, _| if told.load(Ordering::SeqCst) { Behaviour::from(200) } else { Behaviour::Hang };
+    (Receiver::start(script), answers)
+}
+
 /// The deliveries of an event to very many are written into their queues after they were sent: a server that never came
 /// to that finds them all the same, and what it looks at tells of them.
 #[test]
@@ -141,11 +150,7 @@ fn a_kill_before_deliveries_are_in_their_queues_loses_none() {
     const ENDPOINTS: usize = 600;
     // Of 600, 400 can be written, and 200 never.
     let mut server = Server::setup().schedule("1h").env("FAILPOINTS", "store::place=1*off->return").start();
-    let answers = Arc::new(AtomicBool::new(false));
-    let receiver = Receiver::start({
-        let answers = Arc::clone(&answers);
-        move |_, _| if answers.load(Ordering::SeqCst) { Behaviour::from(200) } else { Behaviour::Hang }
-    });
+    let (receiver, answers) = hangs_until_told();
     let api = server.admin();
     let endpoints: Vec<Value> = (0..ENDPOINTS).map(|n| api.endpoint(&receiver.url_of(&format!("/{n}")))).collect();
     let event = api.event();
@@ -173,11 +178,7 @@ fn a_kill_before_deliveries_are_in_their_queues_loses_none() {
 #[test]
 fn an_attempt_that_a_stop_cut_off_tells_how_far_it_came() {
     let mut server = Server::setup().schedule("1h").start();
-    let answers = Arc::new(AtomicBool::new(false));
-    let receiver = Receiver::start({
-        let answers = Arc::clone(&answers);
-        move |_, _| if answers.load(Ordering::SeqCst) { Behaviour::from(200) } else { Behaviour::Hang }
-    });
+    let (receiver, answers) = hangs_until_told();
     let api = server.admin();
     api.endpoint(&receiver.url());
     let event = api.event();
